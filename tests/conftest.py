@@ -1,0 +1,54 @@
+"""Fixtures every folder may use: one real PostgreSQL server for the session, one migrated database a test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.schema import migrate
+
+
+def _with_name(url: str, name: str) -> str:
+    return url.rsplit("/", 1)[0] + "/" + name
+
+
+def _administer(server_url: str, statement: str, *names: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a running server's maintenance database: TEST_DATABASE_URL, or an embedded server of our own."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    from trading_assets.adapters.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("servers"), fast=True)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> Iterator[str]:
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    _administer(postgres_server, "create database {}", name)
+    migrate(_with_name(postgres_server, name))
+    yield name
+    _administer(postgres_server, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def database(postgres_server: str, migrated_template: str) -> Iterator[Database]:
+    """A database of the test's own with the newest schema and no rows."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _administer(postgres_server, "create database {} template {}", name, migrated_template)
+    yield Database(_with_name(postgres_server, name))
+    _administer(postgres_server, "drop database {} with (force)", name)

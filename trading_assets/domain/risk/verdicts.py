@@ -1,0 +1,97 @@
+"""The records of risk: an intent comes in, a verdict with every rule's answer goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from trading_assets.domain.values import ReasonCode, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What one strategy wants to trade at one bar close, before risk has seen it."""
+
+    intent_id: str
+    account_id: str
+    strategy: str
+    strategy_version: str
+    symbol: str
+    side: Side
+    purpose: str
+    decision_at: datetime
+    session_date: date
+    target_weight: Decimal
+    qty: Decimal
+    leg: int = 0
+
+
+class TradingState(StrEnum):
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """Everything the rules may look at, as of `at`. Quantities are signed shares, money is USD.
+
+    positions / strategy_positions: filled so far, by symbol / by (strategy, symbol).
+    working_buys / working_sells: unfilled shares of working orders by symbol, unsigned.
+    working_buy_value_usd: what those buys may cost in the worst case.
+    cash_usd: settled cash. start_equity_usd: equity at the previous session's close, plus flows since.
+    reference_prices: raw close of the bar that closed at `at`. gates: state of the quality gate by symbol.
+    tripped_breakers: names of breakers that are latched.
+    """
+
+    at: datetime
+    session_date: date
+    trading_state: TradingState
+    equity_usd: Decimal
+    cash_usd: Decimal
+    start_equity_usd: Decimal
+    high_water_mark_usd: Decimal
+    positions: Mapping[str, Decimal]
+    strategy_positions: Mapping[tuple[str, str], Decimal]
+    working_buys: Mapping[str, Decimal]
+    working_sells: Mapping[str, Decimal]
+    working_buy_value_usd: Decimal
+    reference_prices: Mapping[str, Decimal]
+    marks: Mapping[str, Decimal]
+    gates: Mapping[str, str]
+    tripped_breakers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One rule's answer to one intent. `allowed_qty` is set by rules that can reduce: the most this rule would let through."""
+
+    rule_id: str
+    is_passed: bool
+    reason_code: ReasonCode | None
+    value: float | None
+    limit: float | None
+    allowed_qty: Decimal | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    APPROVED = "approved"
+    REDUCED = "reduced"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Risk's answer to one intent, with the answer of every rule in the order of the catalogue."""
+
+    intent: Intent
+    outcome: Outcome
+    approved_qty: Decimal
+    reason_codes: tuple[ReasonCode, ...]
+    checks: tuple[CheckResult, ...]
+    reference_price: Decimal | None
+    equity_usd: Decimal

@@ -1,0 +1,58 @@
+"""The words every stage shares: sides, money, quantities and reason codes. No behaviour of any one stage."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+QTY_STEP = Decimal("0.000000001")
+MONEY_STEP = Decimal("0.000001")
+ZERO = Decimal(0)
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+
+class Timeframe(StrEnum):
+    HOUR = "1h"
+    SESSION = "1d"
+
+
+def money(amount: Decimal) -> Decimal:
+    """`amount` in the ledger's smallest unit of a dollar, 1e-6, rounded half to even."""
+    return amount.quantize(MONEY_STEP, ROUND_HALF_EVEN)
+
+
+def quantity(amount: Decimal) -> Decimal:
+    """`amount` in the ledger's smallest unit of a share, 1e-9, rounded towards zero."""
+    return amount.quantize(QTY_STEP, ROUND_DOWN)
+
+
+def decimal_of(number: float) -> Decimal:
+    """The one crossing from research arrays to the ledger: the shortest decimal that reads back as `number`."""
+    return Decimal(repr(float(number)))
+
+
+class ReasonCode(StrEnum):
+    """Why risk denied or reduced an intent: CATEGORY_CONDITION."""
+
+    TRADING_STATE_HALTED = "TRADING_STATE_HALTED"
+    TRADING_STATE_REDUCING = "TRADING_STATE_REDUCING"
+    QUALITY_GATE_CLOSED = "QUALITY_GATE_CLOSED"
+    QUANTITY_INVALID = "QUANTITY_INVALID"
+    QUANTITY_EXCEEDS_LIMIT = "QUANTITY_EXCEEDS_LIMIT"
+    NOTIONAL_EXCEEDS_LIMIT = "NOTIONAL_EXCEEDS_LIMIT"
+    BUYING_POWER_INSUFFICIENT = "BUYING_POWER_INSUFFICIENT"
+    SHORT_SALE_DISABLED = "SHORT_SALE_DISABLED"
+    POSITION_EXCEEDS_LIMIT = "POSITION_EXCEEDS_LIMIT"
+    GROSS_EXPOSURE_EXCEEDS_LIMIT = "GROSS_EXPOSURE_EXCEEDS_LIMIT"
+    DAILY_LOSS_EXCEEDS_LIMIT = "DAILY_LOSS_EXCEEDS_LIMIT"
+    DRAWDOWN_EXCEEDS_LIMIT = "DRAWDOWN_EXCEEDS_LIMIT"
+    INPUT_MISSING = "INPUT_MISSING"
+    CHECK_RAISED = "CHECK_RAISED"
