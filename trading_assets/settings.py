@@ -5,19 +5,36 @@ Secrets live in the environment only, and are SecretStr: they are never printed,
 
 from __future__ import annotations
 
-from datetime import date
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Hashable
 from decimal import Decimal
-from functools import cache
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from trading_assets.domain.values import Timeframe
+
+PROJECT_ROOT = Path(__file__).parents[1]
+CONFIG_NAME = "trading.yaml"
+
+
+class SettingsError(Exception):
+    """trading.yaml or an environment variable is not usable. One line that names the place and what is accepted."""
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+TickerSymbol = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.-]{0,11}$")]
+StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class StrategySettings(Section):
@@ -65,24 +82,210 @@ class TradingSettings(Section):
     """The content of trading.yaml."""
 
     source: Literal["sample"]
-    universe: Annotated[list[str], Field(min_length=1)]
-    timeframes: Annotated[list[Timeframe], Field(min_length=1)]
-    strategies: dict[str, StrategySettings]
+    universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
+    timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
+    strategies: dict[StrategyName, StrategySettings]
     risk: RiskSettings = RiskSettings()
     broker: BrokerSettings = BrokerSettings()
     clock: Literal["wall", "replay"] = "wall"
     notifications: NotificationSettings = NotificationSettings()
 
+    @field_validator("universe", "timeframes")
+    @classmethod
+    def _in_order_and_once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        # Sorted, so that the order somebody typed them in can never change a trade.
+        if repeated := [value for value, count in Counter(values).items() if count > 1]:
+            raise ValueError(f"{repeated[0]} is listed twice")
+        return tuple(sorted(values))
+
+    @field_validator("strategies")
+    @classmethod
+    def _strategies_fit(
+        cls, strategies: dict[str, StrategySettings], info: ValidationInfo
+    ) -> dict[str, StrategySettings]:
+        timeframes = info.data.get("timeframes", ())
+        for name, strategy in strategies.items():
+            if timeframes and strategy.timeframe not in timeframes:
+                raise ValueError(
+                    f"{name} asks for timeframe {strategy.timeframe}; timeframes lists only {', '.join(timeframes)}"
+                )
+        total = sum(Decimal(repr(strategy.capital_weight)) for strategy in strategies.values())
+        if total > 1:
+            raise ValueError(f"the capital weights sum to {total}: together they may use at most 1, the whole account")
+        return strategies
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that change when, and only when, something that decides trading changes.
+
+        Notifications and the clock do not count: who is told, and whether it is a rehearsal, moves no order.
+        """
+        facts = self.model_dump(exclude={"notifications", "clock"})
+        text = json.dumps(facts, sort_keys=True, default=_canonical)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _canonical(value: object) -> str:
+    """5, 5.0 and 5.00 are one configuration."""
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+
+
+# trading.yaml ------------------------------------------------------------------------------------
+
+
+def load_trading_settings(path: Path | None = None) -> TradingSettings:
+    """The settings in `path`; without it in TRADING_CONFIG, else ./trading.yaml, else the project's own trading.yaml.
+
+    Raises SettingsError.
+    """
+    path = path or _config_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(f"{path} cannot be read ({reason}). Set TRADING_CONFIG to your trading.yaml.") from error
+    try:
+        root = yaml.compose(text, Loader=_TradingLoader)
+        content = yaml.load(text, Loader=_TradingLoader)  # noqa: S506  derived from SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SettingsError(f"{path}:{line}: not valid YAML: {error.problem}.") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f"{path}: expected keys such as {', '.join(TradingSettings.model_fields)}; the file has none."
+        )
+    try:
+        return TradingSettings.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        location = problem["loc"]
+        raise SettingsError(f"{path}:{_line_of(root, location)}: {_explain(problem, location)}") from None
+
+
+class _TradingLoader(yaml.SafeLoader):
+    """YAML in which ON, NO and Y are words (they are ticker symbols) and in which no key may appear twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key.value} appears twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_TradingLoader.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if resolver[0] != _BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_TradingLoader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def _config_path() -> Path:
+    if configured := os.environ.get("TRADING_CONFIG"):
+        return Path(configured).expanduser()
+    here = Path(CONFIG_NAME)
+    return here if here.is_file() else PROJECT_ROOT / CONFIG_NAME
+
+
+def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """The line of the deepest part of `location` that the file has."""
+    line = 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == str(step)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _explain(problem: Any, location: tuple[int | str, ...]) -> str:
+    keys = ".".join(str(step) for step in location if step != "[key]")
+    match problem["type"]:
+        case "extra_forbidden":
+            accepted = _accepted_keys(location[:-1])
+            near = get_close_matches(str(location[-1]), accepted, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            return f"{keys} is not a setting.{hint} Accepted here: {', '.join(accepted)}."
+        case "missing":
+            return f"{keys} is missing."
+        case "string_pattern_mismatch":
+            return f"{keys}: {problem['input']!r} does not match {problem['ctx']['pattern']}."
+        case "value_error":
+            return f"{keys}: {problem['ctx']['error']}."
+        case "too_short":
+            return f"{keys} is empty: it needs at least one entry."
+        case _:
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            value = repr(problem["input"])
+            return f"{keys}: {message}, got {value if len(value) <= 60 else value[:57] + '...'}."
+
+
+def _accepted_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = TradingSettings
+    for step in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[str(step)].annotation
+            model = next(
+                (part for part in get_args(model) if isinstance(part, type) and issubclass(part, BaseModel)), model
+            )
+    return list(model.model_fields)
+
+
+# The environment ---------------------------------------------------------------------------------
+
 
 class Environment(Section):
-    """What comes from environment variables."""
+    """What comes from environment variables. `database_url` None means: the embedded server of `make up`."""
 
-    database_url: SecretStr
-    redis_url: SecretStr | None
-    smtp_url: SecretStr | None
-    home: Path
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    home: Path = Path(".trading")
+    pg_bin: Path | None = None
+    redis_bin: Path | None = None
+
+    def required_database_url(self) -> str:
+        """The URL of the database, or SettingsError when nobody has set or started one."""
+        if self.database_url is None:
+            raise SettingsError(
+                "DATABASE_URL is not set. `make up` starts a PostgreSQL of its own and sets it; "
+                "for your own server: export DATABASE_URL=postgresql://user:password@host:5432/name"
+            )
+        return self.database_url.get_secret_value()
 
 
-class Settings(Section):
-    trading: TradingSettings
-    environment: Environment
+def load_environment() -> Environment:
+    """DATABASE_URL, REDIS_URL, SMTP_URL, TRADING_HOME, TRADING_PG_BIN and TRADING_REDIS_BIN; empty counts as unset.
+
+    Raises SettingsError, which never shows a value: a URL carries a password.
+    """
+    return Environment(
+        database_url=_url("DATABASE_URL", ("postgresql", "postgres")),
+        redis_url=_url("REDIS_URL", ("redis", "rediss", "unix")),
+        smtp_url=_url("SMTP_URL", ("smtp", "smtps")),
+        home=_path("TRADING_HOME") or Path(".trading"),
+        pg_bin=_path("TRADING_PG_BIN"),
+        redis_bin=_path("TRADING_REDIS_BIN"),
+    )
+
+
+def _url(name: str, schemes: tuple[str, ...]) -> SecretStr | None:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return None
+    scheme, separator, rest = value.partition("://")
+    if scheme not in schemes or not separator or not rest:
+        raise SettingsError(f"{name} must start with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+    return SecretStr(f"{schemes[0] if scheme == 'postgres' else scheme}://{rest}")
+
+
+def _path(name: str) -> Path | None:
+    value = os.environ.get(name, "").strip()
+    return Path(value).expanduser() if value else None

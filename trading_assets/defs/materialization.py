@@ -1,0 +1,54 @@
+"""What every asset reports about the table it wrote: rows, columns and a preview, readable in the Dagster UI."""
+
+from datetime import date
+
+import dagster as dg
+
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.tables import Column, columns_of, count_rows, preview_rows
+
+PREVIEW_ROWS = 10
+
+
+def table_result(
+    database: Database, table: str, first: date | None, last: date | None, written: int
+) -> dg.MaterializeResult:
+    """The result of an asset that wrote `written` rows into `table` ("schema.name") for the sessions first..last.
+
+    The row count and the preview cover the sessions of the run; with `first` and `last` None, the whole table.
+    """
+    columns = columns_of(database, table)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": count_rows(database, table, first, last),
+            "dagster/table_name": table,
+            "dagster/column_schema": _schema(columns),
+            "rows_written": written,
+            "preview": dg.MetadataValue.md(
+                _markdown(columns, preview_rows(database, table, first, last, PREVIEW_ROWS))
+            ),
+        }
+    )
+
+
+def _schema(columns: list[Column]) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.comment,
+                constraints=dg.TableColumnConstraints(nullable=column.is_nullable),
+            )
+            for column in columns
+        ]
+    )
+
+
+def _markdown(columns: list[Column], rows: list[tuple[str | None, ...]]) -> str:
+    names = [column.name for column in columns]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += [
+        "| " + " | ".join("" if cell is None else cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,39 @@
+"""The one partitions definition of the project: trading sessions of XNYS, and the check that a session has begun.
+
+A partition key is the session's New York date. A time window's end is not: Friday's window ends on Monday. Use the key.
+"""
+
+from datetime import date, datetime, time
+
+import dagster as dg
+
+from trading_assets.adapters.ports import Clock
+from trading_assets.domain.market import sessions
+
+SESSIONS = dg.TimeWindowPartitionsDefinition(
+    cron_schedule="0 0 * * 1-5",
+    start="2000-01-03",
+    fmt="%Y-%m-%d",
+    timezone="America/New_York",
+    # Without it the session of today would appear only when it is over.
+    end_offset=1,
+    exclusions=[datetime.combine(day, time()) for day in sessions.HOLIDAYS],
+)
+
+
+def session_range(context: dg.AssetExecutionContext, clock: Clock) -> tuple[date, date]:
+    """First and last session of the run's partitions. Fails, without retries, for a session that has not begun.
+
+    On a holiday `end_offset` makes the newest partition the next session, which lies in the future.
+    """
+    keys = context.partition_key_range
+    first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
+    now = clock.now()
+    opens_at = sessions.session(last).opens_at
+    if opens_at > now:
+        raise dg.Failure(
+            f"Session {last} has not begun: it is {now:%Y-%m-%d %H:%M} UTC and the session opens at "
+            f"{opens_at:%Y-%m-%d %H:%M} UTC. The newest session to materialise is {sessions.newest_session(now)}.",
+            allow_retries=False,
+        )
+    return first, last

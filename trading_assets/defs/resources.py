@@ -1,0 +1,62 @@
+"""The resources of the graph, one function each, built when a run asks for them. Nothing connects at import.
+
+Tests replace any of them by an object with the same methods (adapters/ports.py).
+"""
+
+import dagster as dg
+
+from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.settings import Environment, TradingSettings, load_environment, load_trading_settings
+
+
+@dg.resource(description="The content of trading.yaml.")
+def settings() -> TradingSettings:
+    return load_trading_settings()
+
+
+@dg.resource(description="PostgreSQL at DATABASE_URL.")
+def database() -> Database:
+    return Database(load_environment().required_database_url())
+
+
+@dg.resource(required_resource_keys={"settings", "database"}, description="The time: the wall's, or a rehearsal's.")
+def clock(context: dg.InitResourceContext) -> Clock:
+    from trading_assets.adapters.clock import ReplayClock, WallClock
+
+    if context.resources.settings.clock == "replay":
+        return ReplayClock(context.resources.database)
+    return WallClock()
+
+
+@dg.resource(required_resource_keys={"settings"}, description="Where bars and corporate actions come from.")
+def bar_source(context: dg.InitResourceContext) -> BarSource:
+    from trading_assets.adapters.sample import SampleSource
+
+    sources = {"sample": SampleSource}
+    return sources[context.resources.settings.source]()
+
+
+@dg.resource(description="Hints over Redis at REDIS_URL; silent without one.")
+def event_bus() -> EventBus:
+    from trading_assets.adapters.redis import NullEventBus, RedisEventBus
+
+    environment: Environment = load_environment()
+    return RedisEventBus(environment.redis_url.get_secret_value()) if environment.redis_url else NullEventBus()
+
+
+@dg.resource(required_resource_keys={"settings"}, description="The ways to reach a person.")
+def notifiers(context: dg.InitResourceContext) -> list[Notifier]:
+    from trading_assets.adapters.notifiers import build_notifiers
+
+    return build_notifiers(context.resources.settings.notifications, load_environment())
+
+
+RESOURCES: dict[str, dg.ResourceDefinition] = {
+    "settings": settings,
+    "database": database,
+    "clock": clock,
+    "bar_source": bar_source,
+    "event_bus": event_bus,
+    "notifiers": notifiers,
+}
