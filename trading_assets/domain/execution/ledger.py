@@ -1,14 +1,19 @@
-"""The ledger's records and their fold into a book: positions, cash, realised and unrealised profit. All Decimal."""
+"""The ledger's records and their fold into a book: positions, cash, realised and unrealised profit. All Decimal.
+
+Rounding happens once, where a record turns into money (1e-6); everything else is sums of such amounts, so
+equity = flows + realised + unrealised + dividends - fees holds to the last digit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from trading_assets.domain.values import ZERO, Side
+from trading_assets.domain.values import ZERO, Side, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,10 @@ class Fill:
     booked_at: datetime
     session_date: date
 
+    @property
+    def signed_qty(self) -> Decimal:
+        return self.qty if self.side is Side.BUY else -self.qty
+
 
 class ActivityKind(StrEnum):
     DEPOSIT = "deposit"
@@ -38,9 +47,19 @@ class ActivityKind(StrEnum):
     CASH_IN_LIEU = "cash_in_lieu"
 
 
+FLOW_KINDS = frozenset({ActivityKind.DEPOSIT, ActivityKind.WITHDRAWAL})
+FEE_KINDS = frozenset({ActivityKind.FEE_SEC, ActivityKind.FEE_TAF})
+SHARE_KINDS = frozenset({ActivityKind.SPLIT, ActivityKind.CASH_IN_LIEU})
+
+MARK_PRICE_DETAIL = "mark_price"
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A change of cash or shares that is no fill. `amount_usd` is signed: what the account receives is positive."""
+    """A change of cash or shares that is no fill. `amount_usd` is signed: what the account receives is positive.
+
+    A split carries the price of a new share in `detail["mark_price"]`, because the old mark is one of old shares.
+    """
 
     activity_id: str
     account_id: str
@@ -53,3 +72,193 @@ class Activity:
     qty_delta: Decimal = ZERO
     amount_usd: Decimal = ZERO
     detail: Mapping[str, str] = field(default_factory=dict)
+
+
+Record = Fill | Activity
+
+_RANKS = {
+    kind: rank
+    for rank, kind in enumerate(
+        ("deposit", "dividend", "split", "cash_in_lieu", "fill", "fee_sec", "fee_taf", "withdrawal")
+    )
+}
+
+
+def replay_key(record: Record) -> tuple[datetime, int, datetime, str]:
+    """The order in which records make a book: when the account learnt of them; at one instant actions of the open come
+    before fills and fees after them; fills of one instant in order of happening."""
+    if isinstance(record, Fill):
+        return record.booked_at, _RANKS["fill"], record.filled_at, record.execution_id
+    return record.at, _RANKS[record.kind.value], record.at, record.activity_id
+
+
+@dataclass(slots=True)
+class Position:
+    """Shares one strategy holds of one symbol at average cost. `qty` and `cost_usd` are signed: a short is negative.
+
+    `cost_usd` is what the open shares cost; `realised_usd` is cumulative.
+    """
+
+    qty: Decimal = ZERO
+    cost_usd: Decimal = ZERO
+    realised_usd: Decimal = ZERO
+
+    @property
+    def avg_cost(self) -> Decimal:
+        """USD a share, zero when flat."""
+        return self.cost_usd / self.qty if self.qty else ZERO
+
+    def trade(self, signed_qty: Decimal, cost_usd: Decimal) -> None:
+        """Add `signed_qty` shares that cost `cost_usd` (negative: proceeds).
+
+        Same direction: the average moves. Against it: realised = closed x (price - average) x sign, average unchanged.
+        Through zero: everything is closed, and the rest opens at the price of the trade.
+        """
+        old = self.qty
+        new = old + signed_qty
+        if old * signed_qty >= 0:
+            self.qty, self.cost_usd = new, self.cost_usd + cost_usd
+            return
+        if new * old >= 0:
+            released = self.cost_usd if not new else money(self.cost_usd * -signed_qty / old)
+            self.realised_usd -= cost_usd + released
+            self.qty, self.cost_usd = new, self.cost_usd - released
+            return
+        closing_cost = money(cost_usd * -old / signed_qty)
+        self.realised_usd -= closing_cost + self.cost_usd
+        self.qty, self.cost_usd = new, cost_usd - closing_cost
+
+    def unrealised(self, mark: Decimal) -> Decimal:
+        return money(self.qty * mark) - self.cost_usd
+
+
+class Book:
+    """An account as its ledger makes it: cash, receivables (negative: payables), positions, cumulative results.
+
+    `positions` is by (strategy, symbol), `marks` by symbol. Mutable, for a tight loop; not safe to share between threads.
+    """
+
+    __slots__ = (
+        "account_id",
+        "cash",
+        "dividends",
+        "fees",
+        "flows",
+        "high_water_mark",
+        "marks",
+        "pending",
+        "positions",
+        "receivables",
+    )
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.cash = ZERO
+        self.receivables = ZERO
+        self.pending: list[tuple[date, Decimal]] = []
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.marks: dict[str, Decimal] = {}
+        self.dividends = ZERO
+        self.fees = ZERO
+        self.flows = ZERO
+        self.high_water_mark = ZERO
+
+    def position(self, strategy: str, symbol: str) -> Position:
+        return self.positions.setdefault((strategy, symbol), Position())
+
+    def apply_fill(self, fill: Fill) -> None:
+        """Cash moves on the trade date. A symbol never marked before is marked at the fill's price."""
+        cost = money(fill.qty * fill.price) * fill.side.sign
+        self.position(fill.strategy, fill.symbol).trade(fill.signed_qty, cost)
+        self.cash -= cost
+        self.marks.setdefault(fill.symbol, fill.price)
+
+    def apply_activity(self, activity: Activity) -> None:
+        """Cash that settles after the activity's session waits in `receivables` for `settle`."""
+        amount = money(activity.amount_usd)
+        if activity.kind in SHARE_KINDS:
+            self._apply_share_activity(activity, amount)
+        elif activity.kind is ActivityKind.DIVIDEND:
+            self.dividends += amount
+        elif activity.kind in FEE_KINDS:
+            self.fees -= amount
+        else:
+            self._apply_flow(amount)
+        if activity.settles_on > activity.session_date:
+            self.pending.append((activity.settles_on, amount))
+            self.receivables += amount
+        else:
+            self.cash += amount
+
+    def _apply_share_activity(self, activity: Activity, amount: Decimal) -> None:
+        if activity.strategy is None or activity.symbol is None:
+            raise ValueError(f"activity {activity.activity_id}: a {activity.kind} needs a strategy and a symbol")
+        position = self.position(activity.strategy, activity.symbol)
+        if activity.kind is ActivityKind.SPLIT:
+            position.qty += activity.qty_delta
+            self.marks[activity.symbol] = Decimal(activity.detail[MARK_PRICE_DETAIL])
+        else:
+            position.trade(activity.qty_delta, -amount)
+
+    def _apply_flow(self, amount: Decimal) -> None:
+        """A deposit or withdrawal scales the high-water mark, so that it makes or hides no drawdown."""
+        equity = self.equity
+        self.flows += amount
+        if equity > 0:
+            self.high_water_mark = money(self.high_water_mark * (equity + amount) / equity)
+        else:
+            self.high_water_mark += amount
+
+    def settle(self, session: date) -> None:
+        """Turn receivables that settle on or before `session` into cash."""
+        if not self.pending:
+            return
+        due = sum((amount for settles_on, amount in self.pending if settles_on <= session), ZERO)
+        self.pending = [entry for entry in self.pending if entry[0] > session]
+        self.receivables -= due
+        self.cash += due
+
+    def mark(self, prices: Mapping[str, Decimal]) -> None:
+        """Value the book at raw `prices` by symbol; a symbol that is not in it keeps its mark."""
+        self.marks.update(prices)
+        self.high_water_mark = max(self.high_water_mark, self.equity)
+
+    def value_of(self, strategy: str, symbol: str) -> Decimal:
+        position = self.positions.get((strategy, symbol))
+        return money(position.qty * self.marks[symbol]) if position and position.qty else ZERO
+
+    @property
+    def positions_value(self) -> Decimal:
+        marks = self.marks
+        return sum((money(p.qty * marks[symbol]) for (_, symbol), p in self.positions.items() if p.qty), ZERO)
+
+    @property
+    def equity(self) -> Decimal:
+        return self.cash + self.receivables + self.positions_value
+
+    @property
+    def realised(self) -> Decimal:
+        return sum((p.realised_usd for p in self.positions.values()), ZERO)
+
+    @property
+    def unrealised(self) -> Decimal:
+        return self.positions_value - sum((p.cost_usd for p in self.positions.values()), ZERO)
+
+    def quantity_of(self, symbol: str) -> Decimal:
+        """Signed shares of `symbol` over all strategies."""
+        return sum((p.qty for (_, held), p in self.positions.items() if held == symbol), ZERO)
+
+
+def fold(account_id: str, records: Iterable[Record]) -> Book:
+    """The book that `records`, in any order, make. What is due stays in `receivables` until `settle` is called.
+
+    Marks and the high-water mark follow from the closes in between, which no record holds: `mark` the book afterwards and
+    set `high_water_mark` from the recorded equity.
+    """
+    book = Book(account_id)
+    for record in sorted(records, key=replay_key):
+        if isinstance(record, Fill):
+            book.apply_fill(record)
+        else:
+            book.apply_activity(record)
+    return book

@@ -1,13 +1,17 @@
-"""Orders, their states and the one table of legal moves between them."""
+"""Orders, their states and the one table of legal moves between them.
+
+The status is what the broker says of an order and moves only along the table; what executed is the ledger's business.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from trading_assets.domain.values import Side
+from trading_assets.domain.values import ZERO, Side
 
 
 class OrderType(StrEnum):
@@ -22,6 +26,103 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+
+
+class OrderStatus(StrEnum):
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    LAPSED = "LAPSED"
+    SUBMITTING = "SUBMITTING"
+    SUBMIT_UNKNOWN = "SUBMIT_UNKNOWN"
+    NEVER_ARRIVED = "NEVER_ARRIVED"
+    ACKED = "ACKED"
+    WORKING = "WORKING"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    DONE_FOR_DAY = "DONE_FOR_DAY"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    HELD = "HELD"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REPLACED = "REPLACED"
+    REJECTED = "REJECTED"
+    PARTIALLY_FILLED_AFTER_TERMINAL = "PARTIALLY_FILLED_AFTER_TERMINAL"
+
+
+_S = OrderStatus
+
+TERMINAL: frozenset[OrderStatus] = frozenset(
+    {
+        _S.DENIED,
+        _S.LAPSED,
+        _S.NEVER_ARRIVED,
+        _S.FILLED,
+        _S.CANCELED,
+        _S.EXPIRED,
+        _S.REPLACED,
+        _S.REJECTED,
+        _S.PARTIALLY_FILLED_AFTER_TERMINAL,
+    }
+)
+
+BROKER_STATUSES: frozenset[OrderStatus] = frozenset(
+    {
+        _S.ACKED,
+        _S.WORKING,
+        _S.PARTIALLY_FILLED,
+        _S.FILLED,
+        _S.DONE_FOR_DAY,
+        _S.PENDING_CANCEL,
+        _S.PENDING_REPLACE,
+        _S.HELD,
+        _S.CANCELED,
+        _S.EXPIRED,
+        _S.REPLACED,
+        _S.REJECTED,
+    }
+)
+"""What a broker can say of an order it knows."""
+
+EXECUTABLE: frozenset[OrderStatus] = frozenset(
+    {_S.ACKED, _S.WORKING, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL, _S.PENDING_REPLACE}
+)
+"""Statuses in which the market may still execute an order: a cancel that is only requested can lose the race."""
+
+_ENDS = {_S.FILLED, _S.CANCELED, _S.EXPIRED}
+_PENDING = {_S.PENDING_CANCEL, _S.PENDING_REPLACE}
+
+TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    _S.PROPOSED: frozenset({_S.APPROVED, _S.DENIED}),
+    _S.APPROVED: frozenset({_S.SUBMITTING, _S.LAPSED, _S.DENIED}),
+    _S.SUBMITTING: frozenset({_S.ACKED, _S.REJECTED, _S.SUBMIT_UNKNOWN, _S.PARTIALLY_FILLED, _S.FILLED}),
+    _S.SUBMIT_UNKNOWN: BROKER_STATUSES | {_S.NEVER_ARRIVED},
+    _S.ACKED: BROKER_STATUSES - {_S.ACKED},
+    _S.WORKING: BROKER_STATUSES - {_S.ACKED, _S.WORKING},
+    _S.PARTIALLY_FILLED: frozenset(_ENDS | _PENDING | {_S.PARTIALLY_FILLED, _S.REPLACED, _S.HELD, _S.DONE_FOR_DAY}),
+    _S.PENDING_CANCEL: frozenset(_ENDS | {_S.PARTIALLY_FILLED, _S.REJECTED, _S.WORKING, _S.HELD}),
+    _S.PENDING_REPLACE: frozenset(_ENDS | {_S.PARTIALLY_FILLED, _S.REPLACED, _S.WORKING, _S.HELD}),
+    _S.HELD: BROKER_STATUSES,
+    _S.DONE_FOR_DAY: frozenset(_ENDS | {_S.WORKING, _S.PARTIALLY_FILLED, _S.HELD, _S.PENDING_CANCEL}),
+    # An execution that arrives late is true all the same: it is booked, and the status says that it happened.
+    **{end: frozenset({end, _S.FILLED, _S.PARTIALLY_FILLED_AFTER_TERMINAL}) for end in TERMINAL},
+}
+"""Every legal move. The database holds the same rows in execution.order_transitions and refuses any other move."""
+
+SPLIT_DETAIL = "split "
+TRIGGER_DETAIL = "triggered"
+
+
+class IllegalTransition(ValueError):
+    """An order was told to make a move that the table does not have."""
+
+    def __init__(self, client_order_id: str, old: OrderStatus, new: OrderStatus) -> None:
+        legal = ", ".join(sorted(TRANSITIONS[old]))
+        super().__init__(
+            f"order {client_order_id}: {old} -> {new} is no legal move; from {old} an order may go to {legal}"
+        )
+        self.client_order_id, self.old, self.new = client_order_id, old, new
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +147,98 @@ class Order:
     session_date: date
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One move of one order. `event_no` counts from 1; `qty` is the order's quantity from this event on; `at` is UTC."""
+
+    client_order_id: str
+    event_no: int
+    status: OrderStatus
+    qty: Decimal
+    at: datetime
+    session_date: date
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class WorkingOrder:
+    """An order on its way. `qty` counts executed shares as they were executed plus what is still to do, so a split
+    changes `remaining` and never `filled_qty`; prices are those of the newest split; `is_triggered` is the stop's."""
+
+    order: Order
+    status: OrderStatus
+    event_no: int
+    qty: Decimal
+    filled_qty: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    is_triggered: bool = False
+
+    @classmethod
+    def approved(cls, order: Order) -> WorkingOrder:
+        """Before its first event, which is the move to SUBMITTING."""
+        return cls(order, OrderStatus.APPROVED, 0, order.qty, ZERO, order.limit_price, order.stop_price)
+
+    @classmethod
+    def from_events(cls, order: Order, events: Iterable[OrderEvent], filled_qty: Decimal) -> WorkingOrder:
+        """The order as its recorded events, in order of `event_no`, and its booked fills left it.
+
+        Raises IllegalTransition when the record contains a move that the table does not have.
+        """
+        working = cls.approved(order)
+        for event in events:
+            working.move(event.status, event.at, event.session_date, event.qty, event.detail)
+            if event.detail == TRIGGER_DETAIL:
+                working.is_triggered = True
+            elif event.detail.startswith(SPLIT_DETAIL) and event.status is not OrderStatus.HELD:
+                working.divide_prices(Decimal(event.detail.removeprefix(SPLIT_DETAIL)))
+        working.filled_qty = filled_qty
+        return working
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.qty - self.filled_qty
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    def move(
+        self, status: OrderStatus, at: datetime, session: date, qty: Decimal | None = None, detail: str = ""
+    ) -> OrderEvent:
+        """Move to `status` and return the event to record. `qty` is the new quantity if it changes.
+
+        Raises IllegalTransition, and leaves the order as it was, when the table has no such move.
+        """
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(self.order.client_order_id, self.status, status)
+        self.status = status
+        self.event_no += 1
+        if qty is not None:
+            self.qty = qty
+        return OrderEvent(self.order.client_order_id, self.event_no, status, self.qty, at, session, detail)
+
+    def restate(self, at: datetime, session: date, detail: str, qty: Decimal | None = None) -> list[OrderEvent]:
+        """Take the order off the market and put it back as it was, with `qty` if given: two events, both legal moves."""
+        status = self.status
+        return [
+            self.move(OrderStatus.HELD, at, session, detail=detail),
+            self.move(status, at, session, qty, detail),
+        ]
+
+    def divide_prices(self, ratio: Decimal) -> None:
+        self.limit_price = None if self.limit_price is None else self.limit_price / ratio
+        self.stop_price = None if self.stop_price is None else self.stop_price / ratio
+
+
+def expire_day_orders(orders: Sequence[WorkingOrder], closes_at: datetime, session: date) -> list[OrderEvent]:
+    """Expire what a session's close ends: live DAY orders submitted before it. One decided at the close works tomorrow."""
+    return [
+        working.move(OrderStatus.EXPIRED, closes_at, session, detail="end of the session")
+        for working in orders
+        if working.order.time_in_force is TimeInForce.DAY
+        and working.order.submitted_at < closes_at
+        and working.status in EXECUTABLE | {OrderStatus.DONE_FOR_DAY, OrderStatus.HELD}
+    ]
