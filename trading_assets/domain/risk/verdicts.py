@@ -11,9 +11,21 @@ from enum import StrEnum
 from trading_assets.domain.values import ReasonCode, Side
 
 
+class Purpose(StrEnum):
+    """What an intent does to the strategy's own position. A change of sign is a close and an open: two legs."""
+
+    OPEN = "open"
+    INCREASE = "increase"
+    REDUCE = "reduce"
+    CLOSE = "close"
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What one strategy wants to trade at one bar close, before risk has seen it."""
+    """What one strategy wants to trade at one bar close, before risk has seen it. `qty` is unsigned whole shares.
+
+    A target that could not be sized (no price, say) is an intent of zero shares, so that its denial is recorded.
+    """
 
     intent_id: str
     account_id: str
@@ -21,7 +33,7 @@ class Intent:
     strategy_version: str
     symbol: str
     side: Side
-    purpose: str
+    purpose: Purpose
     decision_at: datetime
     session_date: date
     target_weight: Decimal
@@ -41,10 +53,14 @@ class AccountSnapshot:
 
     positions / strategy_positions: filled so far, by symbol / by (strategy, symbol).
     working_buys / working_sells: unfilled shares of working orders by symbol, unsigned.
-    working_buy_value_usd: what those buys may cost in the worst case.
+    strategy_working_buys / strategy_working_sells: the same by (strategy, symbol).
+    working_buy_value_usd: what those buys may cost in the worst case: shares x price x exposure.WORST_FILL[Side.BUY].
     cash_usd: settled cash. start_equity_usd: equity at the previous session's close, plus flows since.
-    reference_prices: raw close of the bar that closed at `at`. gates: state of the quality gate by symbol.
+    reference_prices: raw close of the bar that closed at `at`. marks: latest known raw price of everything held.
+    gates: state of the quality gate by symbol; no entry counts as closed.
     tripped_breakers: names of breakers that are latched.
+
+    A symbol absent from positions or working shares is flat; a value that is None or not finite is missing input.
     """
 
     at: datetime
@@ -58,6 +74,8 @@ class AccountSnapshot:
     strategy_positions: Mapping[tuple[str, str], Decimal]
     working_buys: Mapping[str, Decimal]
     working_sells: Mapping[str, Decimal]
+    strategy_working_buys: Mapping[tuple[str, str], Decimal]
+    strategy_working_sells: Mapping[tuple[str, str], Decimal]
     working_buy_value_usd: Decimal
     reference_prices: Mapping[str, Decimal]
     marks: Mapping[str, Decimal]
@@ -67,7 +85,11 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One rule's answer to one intent. `allowed_qty` is set by rules that can reduce: the most this rule would let through."""
+    """One rule's answer to one intent.
+
+    `value` and `limit` are USD, shares or shares of equity, as the rule's title says. A failed check sets `allowed_qty`
+    when it would let a part through: the most whole shares it accepts; None denies the whole intent.
+    """
 
     rule_id: str
     is_passed: bool
@@ -86,7 +108,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Risk's answer to one intent, with the answer of every rule in the order of the catalogue."""
+    """Risk's answer to one intent, with the answer of every rule in the order of the catalogue.
+
+    `reason_codes` of a denial are all reasons; of a reduction only those of the caps that set `approved_qty`.
+    `reference_price` and `equity_usd` are None when the review did not have them.
+    """
 
     intent: Intent
     outcome: Outcome
@@ -94,4 +120,4 @@ class Verdict:
     reason_codes: tuple[ReasonCode, ...]
     checks: tuple[CheckResult, ...]
     reference_price: Decimal | None
-    equity_usd: Decimal
+    equity_usd: Decimal | None
