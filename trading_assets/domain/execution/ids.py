@@ -25,12 +25,12 @@ def intent_id(
     purpose: str,
     leg: int = 0,
 ) -> str:
-    """64 hex digits. Quantities are left out: a rerun with other numbers meets the recorded intent instead of a second one."""
+    """64 hex digits. Quantities are left out: a rerun with other numbers meets the recorded intent, and conflicts."""
     return _digest(strategy, strategy_version, partition.isoformat(), symbol, side.value, purpose, leg)
 
 
 def client_order_id(intent_id: str, leg: int, attempt: int) -> str:
-    """`ta1-<26 of base32>-<leg>-<attempt>`, at most 48 characters. Raises ValueError for an id that is not 64 hex digits."""
+    """`ta1-<26 of base32>-<leg>-<attempt>`, at most 48 characters. Raises ValueError unless the id is 64 hex digits."""
     if len(intent_id) != 64:
         raise ValueError(
             f"intent id {intent_id!r} has {len(intent_id)} characters: it must be the 64 hex digits of a sha256"

@@ -6,7 +6,6 @@ equity = flows + realised + unrealised + dividends - fees holds to the last digi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -135,7 +134,8 @@ class Position:
 class Book:
     """An account as its ledger makes it: cash, receivables (negative: payables), positions, cumulative results.
 
-    `positions` is by (strategy, symbol), `marks` by symbol. Mutable, for a tight loop; not safe to share between threads.
+    `positions` is by (strategy, symbol), `marks` by symbol. Mutable, for a tight loop; not for sharing
+    between threads.
     """
 
     __slots__ = (
@@ -252,8 +252,8 @@ class Book:
 def fold(account_id: str, records: Iterable[Record]) -> Book:
     """The book that `records`, in any order, make. What is due stays in `receivables` until `settle` is called.
 
-    Marks and the high-water mark follow from the closes in between, which no record holds: `mark` the book afterwards and
-    set `high_water_mark` from the recorded equity.
+    Marks and the high-water mark follow from the closes in between, which no record holds: `mark` the book afterwards
+    and set `high_water_mark` from the recorded equity.
     """
     book = Book(account_id)
     for record in sorted(records, key=replay_key):

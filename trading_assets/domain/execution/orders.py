@@ -110,11 +110,12 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 """Every legal move. The database holds the same rows in execution.order_transitions and refuses any other move."""
 
+PRICE_STEP = Decimal("0.0001")
 SPLIT_DETAIL = "split "
 TRIGGER_DETAIL = "triggered"
 
 
-class IllegalTransition(ValueError):
+class IllegalTransition(ValueError):  # noqa: N818  named like the rule it breaks
     """An order was told to make a move that the table does not have."""
 
     def __init__(self, client_order_id: str, old: OrderStatus, new: OrderStatus) -> None:
@@ -151,7 +152,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """One move of one order. `event_no` counts from 1; `qty` is the order's quantity from this event on; `at` is UTC."""
+    """One move of one order. `event_no` counts from 1, `qty` is the order's quantity from here on, `at` is UTC."""
 
     client_order_id: str
     event_no: int
@@ -221,7 +222,7 @@ class WorkingOrder:
         return OrderEvent(self.order.client_order_id, self.event_no, status, self.qty, at, session, detail)
 
     def restate(self, at: datetime, session: date, detail: str, qty: Decimal | None = None) -> list[OrderEvent]:
-        """Take the order off the market and put it back as it was, with `qty` if given: two events, both legal moves."""
+        """Hold the order and put it back as it was, with `qty` if given: two events, because both are legal moves."""
         status = self.status
         return [
             self.move(OrderStatus.HELD, at, session, detail=detail),
@@ -229,12 +230,13 @@ class WorkingOrder:
         ]
 
     def divide_prices(self, ratio: Decimal) -> None:
-        self.limit_price = None if self.limit_price is None else self.limit_price / ratio
-        self.stop_price = None if self.stop_price is None else self.stop_price / ratio
+        """Prices of a new share, when `ratio` new shares stand for one old: to 4 decimals, half to even."""
+        self.limit_price = None if self.limit_price is None else (self.limit_price / ratio).quantize(PRICE_STEP)
+        self.stop_price = None if self.stop_price is None else (self.stop_price / ratio).quantize(PRICE_STEP)
 
 
 def expire_day_orders(orders: Sequence[WorkingOrder], closes_at: datetime, session: date) -> list[OrderEvent]:
-    """Expire what a session's close ends: live DAY orders submitted before it. One decided at the close works tomorrow."""
+    """Expire the live DAY orders that were submitted before this close; one decided at the close works tomorrow."""
     return [
         working.move(OrderStatus.EXPIRED, closes_at, session, detail="end of the session")
         for working in orders
