@@ -1,0 +1,197 @@
+"""What a strategy is: parameters, declared indicators and a pure function from a point-in-time view to signals.
+
+The view and the checks around a strategy's answer belong here; single strategies live in `trading_assets/strategies`
+or in packages of their users, fetching and storing elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from trading_assets.domain.strategy.indicators import Floats, Indicator, symbol_slices
+from trading_assets.domain.strategy.parameters import fingerprint, parse
+from trading_assets.domain.values import Timeframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DECISION_COLUMNS = ("symbol", "ts", "closes_at", "session_date")
+SIGNAL_COLUMNS = (*DECISION_COLUMNS, "signal", "reason")
+"""Columns of a frame of signals, one row a bar: `ts` is the bar's start and `closes_at` its end (the decision's time),
+both tz-aware UTC; `signal` is float64 from -1 (fully short) to 1 (fully long), never NaN; `reason` is for people."""
+
+WARMING_UP = "warming up"
+
+
+class StrategyError(Exception):
+    """A strategy raised or broke its contract; the message names it."""
+
+
+class UndeclaredIndicator(KeyError):
+    """A strategy asked its view for an indicator that it does not declare."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class View:
+    """All that a strategy sees: bars as they were known, and the indicators it declares, row for row.
+
+    `bars`: symbol, timeframe, ts, closes_at, session_date, open, high, low, close, volume; one timeframe, sorted by
+    symbol and ts; prices are raw USD, so across a split only indicators compare, never two bars' prices. Every bar may
+    be read for decisions at its own or a later row of the same symbol, never for an earlier one.
+    """
+
+    def __init__(self, owner: str, bars: pd.DataFrame, values: pd.DataFrame, declared: Sequence[Indicator]) -> None:
+        self._owner = owner
+        self._values = values.reset_index(drop=True)
+        self._declared = {indicator.column for indicator in declared}
+        self.bars: pd.DataFrame = bars.reset_index(drop=True)
+        if len(bars) != len(values):
+            raise ValueError(f"A view needs values for every bar: {len(bars)} bars, {len(values)} rows of values.")
+        if missing := self._declared - set(values.columns):
+            raise ValueError(f"The view of {owner} lacks the declared indicators {', '.join(sorted(missing))}.")
+
+    def indicator(self, indicator: Indicator) -> Floats:
+        """The values of a declared indicator, one a bar, NaN while warming up. Raises UndeclaredIndicator."""
+        if indicator.column not in self._declared:
+            declared = ", ".join(sorted(self._declared)) or "none"
+            raise UndeclaredIndicator(
+                f"{self._owner} asks for {indicator.column} but declares only {declared}: "
+                "add it to what indicators() returns."
+            )
+        return self._values[indicator.column].to_numpy(dtype=np.float64)
+
+    def bar_numbers(self) -> npt.NDArray[np.int64]:
+        """0, 1, 2 ... within each symbol, row for row."""
+        numbers = np.empty(len(self.bars), dtype=np.int64)
+        for rows in symbol_slices(self.bars):
+            numbers[rows] = np.arange(rows.stop - rows.start)
+        return numbers
+
+    def signals(self, signal: npt.ArrayLike, reason: Sequence[str]) -> pd.DataFrame:
+        """The frame that `Strategy.signals` returns, from one signal and one reason a bar."""
+        frame = self.bars[list(DECISION_COLUMNS)].copy()
+        frame["signal"] = np.asarray(signal, dtype=np.float64)
+        frame["reason"] = list(reason)
+        return frame
+
+
+class Strategy(ABC):
+    """Base of every strategy. A subclass sets `name`, `version` and `Parameters` and writes the two abstract methods.
+
+    `version` is the version of its code: raise it with every change that may change a decision.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Override with a frozen dataclass whose fields are made by `parameter`."""
+
+    parameters: Any
+
+    def __init__(self, **parameters: object) -> None:
+        self.parameters = parse(self.Parameters, parameters, f"Strategy {self.name!r}")
+
+    @classmethod
+    def configured(cls, parameters: Mapping[str, object]) -> Self:
+        """The strategy with `parameters`. Raises ParameterError."""
+        return cls(**parameters)
+
+    @abstractmethod
+    def indicators(self) -> tuple[Indicator, ...]:
+        """The indicators that `signals` reads."""
+
+    @abstractmethod
+    def signals(self, view: View) -> pd.DataFrame:
+        """One row a bar of the view, in its order, columns SIGNAL_COLUMNS. Pure, and vectorised over the whole view.
+
+        A row may depend on the same symbols' bars up to its own and on at most `memory` bars before it. What it says
+        of a bar on which a declared indicator is NaN is ignored: the signal is 0 while warming up.
+        """
+
+    @property
+    def warm_up(self) -> int:
+        """How many leading bars of a symbol cannot have a signal other than 0."""
+        return max((indicator.warm_up for indicator in self.indicators()), default=0)
+
+    @property
+    def memory(self) -> int:
+        """How many earlier bars of a symbol a decision looks back on, besides those inside the indicators."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredStrategy:
+    """A strategy of the portfolio: what trading.yaml says of it, and the version that its decisions carry."""
+
+    name: str
+    strategy: Strategy
+    timeframe: Timeframe
+    capital_weight: float
+
+    @property
+    def version(self) -> str:
+        return strategy_version(self.strategy, self.timeframe)
+
+
+def strategy_version(strategy: Strategy, timeframe: Timeframe) -> str:
+    """`<code version>+<hash>`: eight hex digits that change with every parameter and with the timeframe.
+
+    The timeframe counts as a parameter: the same rule on other bars takes other decisions.
+    """
+    facts = {**dataclasses.asdict(strategy.parameters), "timeframe": timeframe.value}
+    return f"{strategy.version}+{fingerprint(facts)}"
+
+
+def decide(configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """The strategy's signals on every bar, columns SIGNAL_COLUMNS, 0 while a declared indicator is NaN.
+
+    `bars` and `values` (the declared indicators) as in View. Raises StrategyError, which names the strategy.
+    """
+    strategy = configured.strategy
+    owner = f"Strategy {configured.name!r} ({configured.version})"
+    declared = strategy.indicators()
+    view = View(owner, bars, values, declared)
+    try:
+        answer = strategy.signals(view)
+    except Exception as error:
+        raise StrategyError(f"{owner} raised {type(error).__name__}: {error}") from error
+    signals = _checked_shape(owner, answer, view)
+    is_warming_up = np.zeros(len(signals), dtype=bool)
+    for indicator in declared:
+        is_warming_up |= np.isnan(view.indicator(indicator))
+    signal = np.where(is_warming_up, 0.0, signals["signal"].to_numpy(dtype=np.float64))
+    is_valid = np.abs(signal) <= 1
+    if not is_valid.all():
+        row = signals.iloc[int(np.flatnonzero(~is_valid)[0])]
+        raise StrategyError(
+            f"{owner} gave {row['signal']} for {row['symbol']} at {row['closes_at']}: it must be from -1 to 1."
+        )
+    # Adding 0.0 turns -0.0 into 0.0: one value, one bit pattern.
+    signals["signal"] = signal + 0.0
+    signals["reason"] = np.where(is_warming_up, WARMING_UP, signals["reason"].to_numpy(dtype=object))
+    return signals
+
+
+def _checked_shape(owner: str, answer: pd.DataFrame, view: View) -> pd.DataFrame:
+    columns = getattr(answer, "columns", None)
+    missing = [name for name in SIGNAL_COLUMNS if columns is None or name not in columns]
+    if missing:
+        raise StrategyError(f"{owner} returned no frame with {', '.join(missing)}: build it with view.signals().")
+    keys = answer[["symbol", "ts"]].reset_index(drop=True)
+    if len(keys) != len(view.bars) or not keys.equals(view.bars[["symbol", "ts"]]):
+        raise StrategyError(
+            f"{owner} returned {len(keys)} rows for {len(view.bars)} bars, or in another order: "
+            "one row a bar, as in view.bars."
+        )
+    return answer[list(SIGNAL_COLUMNS)].reset_index(drop=True)

@@ -1,0 +1,74 @@
+"""Mean reversion by the relative strength index: buy when it falls into oversold, sell when it has recovered.
+
+Reference: J. Welles Wilder (1978), "New Concepts in Technical Trading Systems", section VI (the index, its 30 level);
+the holding limit keeps the memory finite, so that a decision can be recomputed from the bars just before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trading_assets.domain.strategy.indicators import Indicator
+from trading_assets.domain.strategy.parameters import ParameterError, parameter
+from trading_assets.domain.strategy.strategy import Strategy, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class RsiReversion(Strategy):
+    """Signal 1 from the bar on which the index crosses below `entry` until it is above `exit`, else 0. Long only.
+
+    A position ends `max_hold` bars after the newest crossing at the latest, and only another crossing opens the next.
+    """
+
+    name = "rsi_reversion"
+    version = "1"
+
+    @dataclass(frozen=True)
+    class Parameters:
+        period: int = parameter(14, minimum=2, maximum=500, meaning="bars of the index")
+        entry: float = parameter(30.0, minimum=1, maximum=99, meaning="crossing below it opens a position")
+        exit: float = parameter(55.0, minimum=1, maximum=99, meaning="above it a position is closed")
+        max_hold: int = parameter(20, minimum=1, maximum=1000, meaning="bars a position is held at most")
+
+        def __post_init__(self) -> None:
+            if self.entry >= self.exit:
+                raise ParameterError(f"parameter 'entry' is {self.entry}, accepted is less than 'exit' ({self.exit}).")
+
+    parameters: Parameters
+
+    def indicators(self) -> tuple[Indicator, ...]:
+        return (Indicator("rsi", self.parameters.period),)
+
+    @property
+    def memory(self) -> int:
+        # The oldest crossing that still counts is max_hold - 1 bars ago, and it compares with the bar before it.
+        return self.parameters.max_hold
+
+    def signals(self, view: View) -> pd.DataFrame:
+        (rsi,) = self.indicators()
+        values = view.indicator(rsi)
+        entry, exit_, max_hold = self.parameters.entry, self.parameters.exit, self.parameters.max_hold
+        row = np.arange(len(values))
+        first_row = row - view.bar_numbers()
+        previous = np.where(row > first_row, np.roll(values, 1), np.nan)
+        crossing = _newest_row((values < entry) & (previous >= entry))
+        recovery = _newest_row(values > exit_)
+        held = row - crossing
+        is_long = (crossing >= first_row) & (crossing > recovery) & (held < max_hold)
+        reasons = [
+            f"{rsi.column} {value:.1f}: crossed below {entry:g} {bars} bars ago, not yet above {exit_:g}"
+            if long
+            else f"{rsi.column} {value:.1f}: no open crossing below {entry:g} in the last {max_hold} bars"
+            for value, bars, long in zip(values.tolist(), held.tolist(), is_long.tolist(), strict=True)
+        ]
+        return view.signals(is_long, reasons)
+
+
+def _newest_row(is_event: np.ndarray) -> np.ndarray:
+    """For every row the newest row up to it on which the event happened, -1 for none."""
+    return np.maximum.accumulate(np.where(is_event, np.arange(len(is_event)), -1))
