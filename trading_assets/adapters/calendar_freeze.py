@@ -18,9 +18,10 @@ FIRST_DAY = date(2000, 1, 1)
 LAST_DAY = date(2027, 12, 31)
 FROZEN_MODULE = Path(__file__).parents[1] / "domain" / "market" / "xnys.py"
 
-TEMPLATE = '''"""The frozen calendar of the New York Stock Exchange (XNYS): weekdays without trading, and days that close at 13:00.
+TEMPLATE = '''"""The frozen calendar of the New York Stock Exchange (XNYS): days without trading and half days.
 
-Written by `python -m trading_assets.adapters.calendar_freeze`; do not edit by hand.
+Weekdays without trading, and days that close at 13:00 New York time. Written by
+`python -m trading_assets.adapters.calendar_freeze`; do not edit by hand.
 """
 
 FIRST_DAY = "{first}"

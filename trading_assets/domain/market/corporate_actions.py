@@ -1,4 +1,7 @@
-"""Splits and dividends: what they are and the price factors that follow from them."""
+"""Splits and dividends: what they are, and how to recover them from a vendor's adjusted closes.
+
+The price factors that follow from them belong in adjust.py.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,24 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CENT = Decimal("0.01")
+USUAL_RATIOS = tuple(
+    Decimal(new) / Decimal(old)
+    for new, old in [
+        (5, 4),
+        (4, 3),
+        (3, 2),
+        (5, 3),
+        *((whole, 1) for whole in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)),
+    ]
+)
+"""Forward splits that companies do; their inverses are the usual reverse splits."""
+SNAP_TOLERANCE = Decimal("0.02")
 
 
 class ActionKind(StrEnum):
@@ -15,7 +36,7 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CorporateAction:
-    """Takes effect at the open of `ex_date`. `split_ratio` is new shares for one old share, `amount_usd` is per old share."""
+    """Takes effect at the open of `ex_date`. `split_ratio` is new for one old share, `amount_usd` is per old share."""
 
     symbol: str
     ex_date: date
@@ -23,3 +44,48 @@ class CorporateAction:
     split_ratio: Decimal | None = None
     amount_usd: Decimal | None = None
     pay_date: date | None = None
+
+
+def derive_actions(closes: pd.DataFrame) -> list[CorporateAction]:
+    """The actions that explain how `adj_close` departs from `close`, by symbol and ex-date.
+
+    `closes` has the columns symbol, session_date, close (raw USD) and adj_close (adjusted for splits and dividends, at
+    any later date). Between two sessions the ratio adj_close / close changes by the price factor of the second one's
+    actions. A factor near a usual split ratio is a split, the rest is a dividend, rounded to the cent; so a dividend of
+    a fifth of the price or more is taken for a split, and a spin-off for a dividend. Pay dates cannot be recovered.
+    Raises ValueError for a factor that neither explains.
+    """
+    actions: list[CorporateAction] = []
+    for symbol, history in closes.sort_values(["symbol", "session_date"]).groupby("symbol"):
+        ratio = (history["adj_close"] / history["close"]).to_numpy()
+        close = history["close"].to_numpy()
+        days = history["session_date"].to_list()
+        factors = ratio[:-1] / ratio[1:]
+        # Half a cent of dividend is the smallest that rounds to one; what is smaller is rounding in adj_close.
+        for position in (abs(factors - 1) * close[:-1] >= float(CENT) / 2).nonzero()[0]:
+            factor, previous_close = Decimal(repr(float(factors[position]))), Decimal(repr(float(close[position])))
+            actions += _explain(str(symbol), days[position + 1], factor, previous_close)
+    return actions
+
+
+def _explain(symbol: str, ex_date: date, factor: Decimal, previous_close: Decimal) -> list[CorporateAction]:
+    actions = []
+    split_ratio = next(
+        (ratio for ratio in _ratios_by_distance(factor) if abs(factor * ratio - 1) <= SNAP_TOLERANCE), None
+    )
+    if split_ratio is not None:
+        actions.append(CorporateAction(symbol, ex_date, ActionKind.SPLIT, split_ratio=split_ratio))
+    amount = ((1 - factor * (split_ratio or 1)) * previous_close).quantize(CENT)
+    if amount < 0:
+        raise ValueError(
+            f"{symbol} {ex_date}: the adjusted close rises against the raw close by the factor {factor:.6f}, "
+            "which no usual split and no dividend explains."
+        )
+    if amount > 0:
+        actions.append(CorporateAction(symbol, ex_date, ActionKind.CASH_DIVIDEND, amount_usd=amount))
+    return actions
+
+
+def _ratios_by_distance(factor: Decimal) -> list[Decimal]:
+    ratios = [*USUAL_RATIOS, *(1 / ratio for ratio in USUAL_RATIOS)]
+    return sorted(ratios, key=lambda ratio: abs(factor * ratio - 1))

@@ -1,7 +1,7 @@
 """Trading sessions of the New York Stock Exchange and the grid of bars inside them: look-ups in the frozen calendar.
 
 A session is named by its New York date; every moment is tz-aware UTC. The calendar spans 2000 to 2027: asking
-outside it raises OutsideCalendar, because a guessed session is worse than none.
+outside it raises OutsideCalendarError, because a guessed session is worse than none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HOLIDAYS = tuple(date.fromisoformat(day) for day in xnys.HOLIDAYS.split())
 _HALF_DAYS = frozenset(date.fromisoformat(day) for day in xnys.HALF_DAYS.split())
 
 
-class OutsideCalendar(ValueError):
+class OutsideCalendarError(ValueError):
     """The frozen calendar does not cover the day."""
 
 
@@ -74,7 +74,7 @@ def previous_session(day: date) -> date:
     """The last session before `day`, which need not be a session itself."""
     position = bisect_left(_sessions(), _covered(day))
     if position == 0:
-        raise OutsideCalendar(f"No session before {day} is known: the calendar starts at {FIRST_DAY}.")
+        raise OutsideCalendarError(f"No session before {day} is known: the calendar starts at {FIRST_DAY}.")
     return _sessions()[position - 1]
 
 
@@ -82,7 +82,7 @@ def next_session(day: date) -> date:
     """The first session after `day`, which need not be a session itself."""
     position = bisect_right(_sessions(), _covered(day))
     if position == len(_sessions()):
-        raise OutsideCalendar(f"No session after {day} is known: {_renewal()}")
+        raise OutsideCalendarError(f"No session after {day} is known: {_renewal()}")
     return _sessions()[position]
 
 
@@ -131,7 +131,7 @@ def _utc(day: date, wall_clock: time) -> datetime:
 
 def _covered(day: date) -> date:
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise OutsideCalendar(f"{day} lies outside the frozen calendar ({FIRST_DAY} to {LAST_DAY}): {_renewal()}")
+        raise OutsideCalendarError(f"{day} lies outside the frozen calendar ({FIRST_DAY} to {LAST_DAY}): {_renewal()}")
     return day
 
 

@@ -1,6 +1,7 @@
-"""The frozen calendar of the New York Stock Exchange (XNYS): weekdays without trading, and days that close at 13:00.
+"""The frozen calendar of the New York Stock Exchange (XNYS): days without trading and half days.
 
-Written by `python -m trading_assets.adapters.calendar_freeze`; do not edit by hand.
+Weekdays without trading, and days that close at 13:00 New York time. Written by
+`python -m trading_assets.adapters.calendar_freeze`; do not edit by hand.
 """
 
 FIRST_DAY = "2000-01-01"

@@ -1,0 +1,109 @@
+"""Adjusting raw prices for splits and dividends, for a given day of knowledge. Adjusted prices are never stored.
+
+Use adjusted prices for returns, indicators and correlation; raw prices for orders, fills, fees and limits.
+
+The factor f of an action applies to every price before its ex-date: `old/new` for a split, `1 - D / C` for a dividend D
+after the raw close C. Seen from a day T: `adj(t; T) = raw(t) x product of f with t < ex_date <= T`. With
+`F(t) = 1 / product of f with ex_date <= t` this is `adj(t; T) = raw(t) x F(t) / F(T)`, and F(t) depends on nothing that
+happens after t: `raw x F` is a series that a later action never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+PRICES = ["open", "high", "low", "close"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The factors of one action: multiply what lies before `ex_date`."""
+
+    ex_date: date
+    price: float
+    volume: float
+
+
+def price_factor(action: CorporateAction, previous_close: float) -> float:
+    """What prices before the ex-date are multiplied with. `previous_close`: raw close of the session before, in USD.
+
+    Raises ValueError for a dividend that is not smaller than the previous close.
+    """
+    if action.kind is ActionKind.SPLIT and action.split_ratio is not None:
+        return float(1 / action.split_ratio)
+    amount = float(action.amount_usd or 0)
+    if not 0 <= amount < previous_close:
+        raise ValueError(
+            f"{action.symbol} {action.ex_date}: a dividend of {amount} USD after a close of {previous_close} USD. "
+            "Correct the corporate action at its source and materialise market/corporate_actions again."
+        )
+    return 1 - amount / previous_close
+
+
+def point_in_time_factors(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> pd.Series[float]:
+    """F(t) for each bar, with the index of `bars`: `raw price x factor` is comparable over time within a symbol.
+
+    `bars` has the columns symbol, session_date, closes_at and close (raw USD), in any order. The value at a bar depends
+    on this and earlier bars only. An action before a symbol's first bar changes nothing.
+    """
+    import numpy as np
+    import pandas as pd
+
+    factors = pd.Series(1.0, index=bars.index, name="factor")
+    for symbol, group in bars.groupby("symbol"):
+        days = _days(group)
+        values = np.ones(len(group))
+        for step in _steps(group, [action for action in actions if action.symbol == symbol]):
+            values[days >= np.datetime64(step.ex_date)] /= step.price
+        factors.loc[group.index] = values
+    return factors
+
+
+def adjusted_as_of(bars: pd.DataFrame, actions: Sequence[CorporateAction], as_of: date) -> pd.DataFrame:
+    """The bars up to the session `as_of`, adjusted by the actions with an ex-date up to `as_of`: adj(t; as_of).
+
+    Same columns as `bars` (BAR_COLUMNS), prices in USD of `as_of`, volume in shares of `as_of`. Levels of such a frame
+    carry knowledge of `as_of`: compare them with nothing that was decided earlier.
+    """
+    import numpy as np
+
+    adjusted = bars[bars["session_date"] <= as_of].copy()
+    for symbol, group in adjusted.groupby("symbol"):
+        days = _days(group)
+        price, volume = np.ones(len(group)), np.ones(len(group))
+        known = [action for action in actions if action.symbol == symbol and action.ex_date <= as_of]
+        for step in _steps(group, known):
+            before = days < np.datetime64(step.ex_date)
+            price[before] *= step.price
+            volume[before] *= step.volume
+        adjusted.loc[group.index, PRICES] = group[PRICES].to_numpy() * price[:, None]
+        adjusted.loc[group.index, "volume"] = group["volume"].to_numpy() * volume
+    return adjusted
+
+
+def _steps(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> list[_Step]:
+    """The factors of one symbol's actions, by ex-date; actions without an earlier bar have none."""
+    import numpy as np
+
+    ordered = bars.sort_values("closes_at")
+    days, closes = _days(ordered), ordered["close"].to_numpy()
+    steps = []
+    for action in sorted(actions, key=lambda action: (action.ex_date, action.kind)):
+        bars_before = int(np.searchsorted(days, np.datetime64(action.ex_date), side="left"))
+        if bars_before:
+            factor = price_factor(action, float(closes[bars_before - 1]))
+            steps.append(_Step(action.ex_date, factor, float(action.split_ratio or 1)))
+    return steps
+
+
+def _days(bars: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+    return bars["session_date"].to_numpy().astype("datetime64[D]")
