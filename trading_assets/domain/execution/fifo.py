@@ -35,7 +35,7 @@ class FifoPosition:
         return sum((lot.cost_usd for lot in self.lots), ZERO)
 
     def trade(self, signed_qty: Decimal, cost_usd: Decimal) -> None:
-        """Close the oldest lots on the other side first; what is left opens a lot. Every cent goes to exactly one lot."""
+        """Close the oldest lots on the other side first; what is left opens a lot, and no cent is lost."""
         while signed_qty and self.lots and self.lots[0].qty * signed_qty < 0:
             lot = self.lots[0]
             closed = max(signed_qty, -lot.qty) if signed_qty < 0 else min(signed_qty, -lot.qty)
@@ -63,7 +63,7 @@ class FifoPosition:
 
 
 def fifo(records: Iterable[Record]) -> FifoPosition:
-    """The lots that the fills, splits and cash in lieu of one position (one strategy and symbol) leave, in any order."""
+    """What the fills, splits and cash in lieu of one position (a strategy's symbol), in any order, leave."""
     position = FifoPosition()
     for record in sorted(records, key=replay_key):
         if isinstance(record, Fill):
