@@ -1,0 +1,121 @@
+"""From targets to intents: how many shares each strategy has to buy or sell to hold what it wants.
+
+Whether they may be traded is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import NamedTuple
+
+from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.sizing import fixed_fractional
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose
+from trading_assets.domain.strategy.targets import Target
+from trading_assets.domain.values import ZERO, Side
+
+
+class _Leg(NamedTuple):
+    side: Side
+    purpose: Purpose
+    qty: Decimal
+
+
+def intent_id(
+    account_id: str,
+    strategy: str,
+    strategy_version: str,
+    decision_at: datetime,
+    symbol: str,
+    side: Side,
+    purpose: Purpose,
+    leg: int,
+) -> str:
+    """64 hex digits that name what is wanted, not how much: a rerun with another quantity conflicts, it never adds.
+
+    The account is part of it, so that two accounts can take the same decision. Raises ValueError for a naive time.
+    """
+    if decision_at.tzinfo is None:
+        raise ValueError(f"decision_at {decision_at.isoformat()} of {strategy} {symbol} has no time zone: give UTC")
+    decided = decision_at.astimezone(UTC).isoformat()
+    parts = (account_id, strategy, strategy_version, decided, symbol, side.value, purpose.value, str(leg))
+    return sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def intents_from_targets(
+    targets: Iterable[Target], snapshot: AccountSnapshot, limits: RiskLimits, account_id: str
+) -> list[Intent]:
+    """Intents that bring each strategy's projected position to its target, in the order of `targets`.
+
+    Projected is filled plus the strategy's working buys minus its working sells. Opening and going flat always trade; a
+    resize only when it is worth at least `rebalance_band` of equity. A change of sign is two legs: close (0), open (1).
+    A target without a usable price, weight or equity becomes an intent of zero shares, which the review denies: the
+    position is left alone and the record says why.
+    """
+    intents = []
+    for target in targets:
+        for number, leg in enumerate(_legs(target, snapshot, limits)):
+            name = intent_id(
+                account_id,
+                target.strategy,
+                target.strategy_version,
+                target.decision_at,
+                target.symbol,
+                leg.side,
+                leg.purpose,
+                number,
+            )
+            intents.append(
+                Intent(
+                    intent_id=name,
+                    account_id=account_id,
+                    strategy=target.strategy,
+                    strategy_version=target.strategy_version,
+                    symbol=target.symbol,
+                    side=leg.side,
+                    purpose=leg.purpose,
+                    decision_at=target.decision_at,
+                    session_date=target.session_date,
+                    target_weight=target.target_weight,
+                    qty=leg.qty,
+                    leg=number,
+                )
+            )
+    return intents
+
+
+def _legs(target: Target, snapshot: AccountSnapshot, limits: RiskLimits) -> Iterator[_Leg]:
+    key = (target.strategy, target.symbol)
+    held = (
+        snapshot.strategy_positions.get(key, ZERO)
+        + snapshot.strategy_working_buys.get(key, ZERO)
+        - snapshot.strategy_working_sells.get(key, ZERO)
+    )
+    price = snapshot.reference_prices.get(target.symbol)
+    size = fixed_fractional(snapshot.equity_usd, abs(target.target_weight), price)
+    is_short = target.target_weight.is_signed()
+    if not size.reason.is_sized or not held.is_finite():
+        yield _Leg(Side.SELL if is_short else Side.BUY, Purpose.INCREASE if held else Purpose.OPEN, ZERO)
+        return
+    wanted = -size.qty if is_short else size.qty
+    if held * wanted < ZERO:
+        yield from _traded(-held, Purpose.CLOSE)
+        yield from _traded(wanted, Purpose.OPEN)
+    elif not wanted:
+        yield from _traded(-held, Purpose.CLOSE)
+    elif not held:
+        yield from _traded(wanted, Purpose.OPEN)
+    else:
+        delta = wanted - held
+        # A size was found, so price and equity are positive numbers.
+        if price is not None and abs(delta) * price >= limits.rebalance_band * snapshot.equity_usd:
+            yield from _traded(delta, Purpose.INCREASE if abs(wanted) > abs(held) else Purpose.REDUCE)
+
+
+def _traded(delta: Decimal, purpose: Purpose) -> Iterator[_Leg]:
+    qty = abs(delta) // 1
+    if qty:
+        yield _Leg(Side.BUY if delta > ZERO else Side.SELL, purpose, qty)
