@@ -1,0 +1,19 @@
+select
+    intent_id,
+    account_id,
+    strategy,
+    strategy_version,
+    symbol,
+    side,
+    purpose,
+    leg,
+    decision_at,
+    session_date,
+    target_weight,
+    requested_qty,
+    approved_qty,
+    outcome,
+    reason_codes,
+    reference_price,
+    equity_usd
+from {{ source('risk', 'verdicts') }}
