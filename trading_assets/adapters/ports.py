@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from trading_assets.domain.market.corporate_actions import CorporateAction
     from trading_assets.domain.market.instruments import Instrument
-    from trading_assets.domain.notification.messages import Message
+    from trading_assets.domain.notification.messages import Channel, Message
     from trading_assets.domain.values import Timeframe
 
 
@@ -48,6 +48,6 @@ class EventBus(Protocol):
 class Notifier(Protocol):
     """One way to reach a person. Raises AdapterError when the message was not accepted."""
 
-    channel: str
+    channel: Channel
 
     def send(self, message: Message) -> None: ...

@@ -163,6 +163,11 @@ create table execution.accounts (
     opened_at         timestamptz not null default clock_timestamp()
 );
 call ops.make_append_only('execution.accounts');
+create table ops.current_account (
+    is_only_row boolean primary key default true check (is_only_row),
+    account_id  text    not null references execution.accounts
+);
+comment on table ops.current_account is 'The account that traded last: the one reports and marts show.';
 comment on table execution.accounts is
     'One account a configuration (fingerprint) and first session: a changed configuration never rewrites a recorded ledger.';
 
@@ -400,6 +405,7 @@ create table notification.messages (
     occurred_at timestamptz not null,
     created_at  timestamptz not null default clock_timestamp()
 );
+create index messages_by_creation on notification.messages (created_at);
 call ops.make_append_only('notification.messages');
 comment on column notification.messages.message_id is 'Hash of the event''s dedupe key: the same fact is one message.';
 

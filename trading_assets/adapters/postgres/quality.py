@@ -1,0 +1,138 @@
+"""What the quality checks read, and the gates they write (ops.quality_gates). What a check means lives in `quality`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from trading_assets.adapters.postgres.database import Database, Table, merge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GATES = Table(
+    "ops.quality_gates",
+    key=("dataset", "session_date", "symbol"),
+    compared=("state", "failing_checks", "evaluated_at"),
+)
+OPEN, CLOSED = "open", "closed"
+
+
+def hold_gates(connection: psycopg.Connection) -> None:
+    """Until the end of the transaction nobody else changes a gate; reading goes on.
+
+    Whoever stores data sets its gates to pending in the same transaction. Without the lock a bar stored between
+    a check's reading and its verdict would go through the gate unchecked.
+    """
+    connection.execute("lock table ops.quality_gates in share row exclusive mode")
+
+
+def write_gates(
+    connection: psycopg.Connection,
+    dataset: str,
+    failing_checks: Mapping[tuple[date, str], Sequence[str]],
+    evaluated_at: datetime,
+) -> int:
+    """Open the gates of the (session, symbol) pairs without a failing check, close the others; returns how many."""
+    rows = (
+        (dataset, session_date, symbol, CLOSED if failing else OPEN, sorted(failing), evaluated_at)
+        for (session_date, symbol), failing in sorted(failing_checks.items())
+    )
+    columns = ("dataset", "session_date", "symbol", "state", "failing_checks", "evaluated_at")
+    return merge(connection, GATES, columns, rows)
+
+
+def read_gates(
+    connection: psycopg.Connection,
+    dataset: str,
+    sessions: Sequence[date],
+    symbols: Sequence[str],
+    *,
+    for_share: bool = False,
+) -> dict[tuple[date, str], str]:
+    """State by (session, symbol) for every pair asked for; a pair without a row is closed.
+
+    `for_share`: the rows stay as they are until the transaction ends, for the transaction that submits orders.
+    """
+    query = (
+        "select session_date, symbol, state from ops.quality_gates "
+        "where dataset = %s and session_date = any(%s) and symbol = any(%s)"
+    )
+    rows = connection.execute(query + " for share" if for_share else query, (dataset, list(sessions), list(symbols)))
+    states = {(session_date, symbol): CLOSED for session_date in sessions for symbol in symbols}
+    return states | {(session_date, symbol): state for session_date, symbol, state in rows}
+
+
+def closed_gates(
+    connection: psycopg.Connection, dataset: str, first: date, last: date
+) -> dict[tuple[date, str], list[str]]:
+    """Failing checks of the closed gates of the sessions first..last, by (session, symbol)."""
+    rows = connection.execute(
+        "select session_date, symbol, failing_checks from ops.quality_gates "
+        "where dataset = %s and session_date between %s and %s and state = 'closed'",
+        (dataset, first, last),
+    )
+    return {(session_date, symbol): checks for session_date, symbol, checks in rows}
+
+
+def stored_bars(database: Database, first: date, last: date) -> pd.DataFrame:
+    """The newest version of every bar of the sessions first..last, columns BAR_COLUMNS, future bars included."""
+    return database.frame(
+        """
+        select distinct on (symbol, timeframe, ts)
+               symbol, timeframe, ts, closes_at, session_date, open, high, low, close, volume, source
+        from market.bars
+        where session_date between %(first)s and %(last)s
+        order by symbol, timeframe, ts, version desc
+        """,
+        first=first,
+        last=last,
+    )
+
+
+def known_actions(database: Database, first: date, last: date) -> pd.DataFrame:
+    """The newest version of every corporate action with its ex-date in first..last."""
+    return database.frame(
+        """
+        select distinct on (symbol, ex_date, kind) symbol, ex_date, kind, split_ratio, amount_usd
+        from market.corporate_actions
+        where ex_date between %(first)s and %(last)s
+        order by symbol, ex_date, kind, version desc
+        """,
+        first=first,
+        last=last,
+    )
+
+
+def first_stored_sessions(
+    connection: psycopg.Connection, symbols: Sequence[str], timeframes: Sequence[str]
+) -> dict[tuple[str, str], date]:
+    """Session of the first stored bar by (symbol, timeframe), for those that have one."""
+    rows = connection.execute(
+        """
+        select symbol, timeframe, first_bar.session_date
+        from unnest(%s::text[]) as symbol
+        cross join unnest(%s::text[]) as timeframe
+        cross join lateral (
+            select session_date from market.bars as bar
+            where bar.symbol = symbol.symbol and bar.timeframe = timeframe.timeframe
+            order by ts limit 1
+        ) as first_bar
+        """,
+        (list(symbols), list(timeframes)),
+    )
+    return {(symbol, timeframe): session_date for symbol, timeframe, session_date in rows}
+
+
+def known_symbols(connection: psycopg.Connection) -> frozenset[str]:
+    """Symbols of all stored instruments."""
+    return frozenset(symbol for (symbol,) in connection.execute("select symbol from market.instruments"))
+
+
+def stored_sessions(connection: psycopg.Connection) -> tuple[date, date] | None:
+    """First and last session with a stored bar; None without any."""
+    row = connection.execute("select min(session_date), max(session_date) from market.bars").fetchone()
+    return (row[0], row[1]) if row and row[0] else None

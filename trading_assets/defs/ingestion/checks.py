@@ -1,0 +1,35 @@
+"""The checks of stored bars."""
+
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+import pandas as pd
+
+from trading_assets.adapters.postgres import quality
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.defs.checks import suite_checks
+from trading_assets.domain.market.bar_rules import HISTORY_DAYS, BarContext, annotate_bars
+from trading_assets.quality.suites import BARS
+from trading_assets.settings import TradingSettings
+
+
+def load_bars(database: Database, settings: TradingSettings, first: date, last: date, now: datetime) -> pd.DataFrame:
+    """The stored bars of first..last as the suite of bars judges them (domain.market.bar_rules.annotate_bars)."""
+    history_start = first - timedelta(days=HISTORY_DAYS)
+    with database.transaction() as connection:
+        instruments = quality.known_symbols(connection)
+        first_sessions = quality.first_stored_sessions(connection, settings.universe, settings.timeframes)
+    context = BarContext(
+        first=first,
+        last=last,
+        timeframes=settings.timeframes,
+        universe=settings.universe,
+        known_symbols=instruments | frozenset(settings.universe),
+        first_sessions=first_sessions,
+        actions=quality.known_actions(database, history_start, last),
+        now=now,
+    )
+    return annotate_bars(quality.stored_bars(database, history_start, last), context)
+
+
+BARS_CHECKS = suite_checks(dg.AssetKey(["market", "bars"]), BARS, load_bars)
