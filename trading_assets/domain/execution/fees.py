@@ -1,7 +1,7 @@
 """Regulatory fees on sales, by effective date: SEC Section 31 on the principal, FINRA TAF on shares with a cap a trade.
 
 A fee is summed over an account's session and rounded up to the cent once, as Alpaca books it. Commission on US equities
-is zero at Alpaca (https://alpaca.markets/support/commission-clearing-fees) and has no row.
+is zero at Alpaca and has no row.
 """
 
 from __future__ import annotations
