@@ -153,18 +153,20 @@ def compute(bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Ind
 
 
 def symbol_slices(bars: pd.DataFrame) -> Iterator[slice]:
-    """The rows of each symbol of a frame sorted by symbol and ts. Raises ValueError for another order or a double."""
+    """The rows of each symbol. Raises ValueError unless a symbol's rows stand together, by ts, without doubles."""
     if bars.empty:
         return
     symbols = bars["symbol"].to_numpy(dtype=object)
     times = bars["ts"].to_numpy()
     is_new = symbols[1:] != symbols[:-1]
-    is_sorted = np.where(is_new, symbols[1:] > symbols[:-1], times[1:] > times[:-1])
-    if not bool(is_sorted.all()):
-        row = int(np.flatnonzero(~is_sorted.astype(bool))[0]) + 1
+    starts = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(bars)]
+    is_in_order = is_new | (times[1:] > times[:-1])
+    if not bool(is_in_order.all()):
+        row = int(np.flatnonzero(~is_in_order)[0]) + 1
         raise ValueError(
             f"Bars must be sorted by symbol and ts without doubles: row {row} "
             f"({symbols[row]} {bars['ts'].iloc[row]}) does not come after the one before it."
         )
-    starts = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(bars)]
+    if len(set(symbols[starts[:-1]])) != len(starts) - 1:
+        raise ValueError("Bars must be sorted by symbol and ts: the rows of one symbol do not stand together.")
     yield from (slice(start, stop) for start, stop in pairwise(starts))

@@ -1,0 +1,164 @@
+"""Indicators, one asset of signals for each configured strategy, and the targets that follow from all of them.
+
+What is computed lies in the domain, what is stored in adapters/postgres/strategy.py: here is only the order of things.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+import dagster as dg
+
+from trading_assets.adapters.plugins import load_strategies
+from trading_assets.adapters.ports import Clock
+from trading_assets.adapters.postgres import market
+from trading_assets.adapters.postgres import strategy as store
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.defs.materialization import table_result
+from trading_assets.defs.partitions import SESSIONS, session_range
+from trading_assets.domain.market.adjust import point_in_time_factors
+from trading_assets.domain.market.sessions import session
+from trading_assets.domain.strategy import indicators as technical
+from trading_assets.domain.strategy.indicators import Indicator
+from trading_assets.domain.strategy.knowledge import spans
+from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
+from trading_assets.domain.strategy.targets import combine
+from trading_assets.domain.values import Timeframe
+from trading_assets.settings import TradingSettings
+
+GROUP = "strategy"
+KINDS = {"python", "postgres"}
+BARS = dg.AssetKey(["market", "bars"])
+ACTIONS = dg.AssetKey(["market", "corporate_actions"])
+INDICATORS = dg.AssetKey(["strategy", "indicators"])
+
+
+class _Part(NamedTuple):
+    """Sessions that are computed with the same knowledge: that of the last one's close, or of now while it is open."""
+
+    first: date
+    last: date
+    knowledge_time: datetime
+
+
+def strategy_assets(
+    settings: TradingSettings, configured: Sequence[ConfiguredStrategy] | None = None
+) -> list[dg.AssetsDefinition]:
+    """The assets of this stage. `configured` are by default the strategies of trading.yaml. Raises PluginError."""
+    strategies = load_strategies(settings) if configured is None else list(configured)
+    signals = [signals_asset(one, settings.universe) for one in strategies]
+    return [
+        indicators_asset(strategies, settings.universe, settings.timeframes),
+        *signals,
+        targets_asset(strategies, settings.universe, [asset.key for asset in signals]),
+    ]
+
+
+def indicators_asset(
+    strategies: Sequence[ConfiguredStrategy], universe: Sequence[str], timeframes: Sequence[Timeframe]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=INDICATORS,
+        deps=[BARS, ACTIONS],
+        partitions_def=SESSIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds=KINDS,
+        description="Every indicator that a strategy declares, one column each, point in time, in the bar's raw prices.",
+    )
+    def indicators(
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
+    ) -> dg.MaterializeResult:
+        first, last = session_range(context, clock)
+        written = 0
+        for timeframe in timeframes:
+            users = [one for one in strategies if one.timeframe is timeframe]
+            declared = sorted({indicator for one in users for indicator in one.strategy.indicators()})
+            memory = max((one.strategy.memory for one in users), default=0)
+            for part in _parts(database, universe, first, last, clock):
+                written += _store_indicators(database, universe, timeframe, declared, memory, part)
+        return table_result(database, "strategy.indicators", first, last, written)
+
+    return indicators
+
+
+def _store_indicators(
+    database: Database,
+    universe: Sequence[str],
+    timeframe: Timeframe,
+    declared: Sequence[Indicator],
+    memory: int,
+    part: _Part,
+) -> int:
+    bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
+    actions = market.actions_as_of(database, part.knowledge_time, universe)
+    values = technical.compute(bars, point_in_time_factors(bars, actions), declared)
+    is_wanted = (bars["session_date"] >= part.first).to_numpy(dtype=bool)
+    # Strategies read back as far as their memory, whatever range is asked for: what lacks there is filled,
+    # what is stored there stays, because it was computed with the knowledge of its own session.
+    start = store.lookback_start(database, universe, timeframe, part.first, memory)
+    is_before = ~is_wanted & (bars["session_date"] >= start).to_numpy(dtype=bool)
+    is_wanted[is_before] = ~store.is_computed(database, bars[is_before], declared, timeframe)
+    return store.store_indicators(database, bars[is_wanted], values[is_wanted], declared)
+
+
+def signals_asset(configured: ConfiguredStrategy, universe: Sequence[str]) -> dg.AssetsDefinition:
+    """The asset strategy/signals_<name>: one a strategy, so that one that fails leaves the others materialised."""
+    strategy, timeframe = configured.strategy, configured.timeframe
+
+    @dg.asset(
+        key=["strategy", f"signals_{configured.name}"],
+        deps=[BARS, INDICATORS],
+        partitions_def=SESSIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds=KINDS,
+        description=f"Signals of {configured.name} {configured.version} at every close of its {timeframe} bars.",
+        code_version=configured.version,
+    )
+    def signals(
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
+    ) -> dg.MaterializeResult:
+        first, last = session_range(context, clock)
+        written = 0
+        for part in _parts(database, universe, first, last, clock):
+            start = store.lookback_start(database, universe, timeframe, part.first, strategy.memory)
+            bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, start, part.last)
+            values = store.indicators_of(database, bars, strategy.indicators(), timeframe)
+            decided = decide(configured, bars, values)
+            wanted = decided[decided["session_date"] >= part.first]
+            written += store.store_signals(database, configured, wanted, universe, part.first, part.last)
+        return table_result(database, "strategy.signals", first, last, written)
+
+    return signals
+
+
+def targets_asset(
+    strategies: Sequence[ConfiguredStrategy], universe: Sequence[str], signals: Sequence[dg.AssetKey]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["strategy", "targets"],
+        deps=list(signals),
+        partitions_def=SESSIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds=KINDS,
+        description="The share of equity that each strategy wants to hold of each symbol, at every decision.",
+    )
+    def targets(
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
+    ) -> dg.MaterializeResult:
+        first, last = session_range(context, clock)
+        decided = store.signals_between(database, strategies, universe, first, last)
+        wanted = combine(decided, strategies, universe)
+        written = store.store_targets(database, strategies, wanted, universe, first, last)
+        return table_result(database, "strategy.targets", first, last, written)
+
+    return targets
+
+
+def _parts(database: Database, universe: Sequence[str], first: date, last: date, clock: Clock) -> Iterator[_Part]:
+    now = clock.now()
+    restated = store.later_knowledge(database, universe, session(first).closes_at, session(last).closes_at)
+    for begin, end in spans(first, last, restated):
+        yield _Part(begin, end, min(now, session(end).closes_at))
