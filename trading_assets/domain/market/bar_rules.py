@@ -151,7 +151,7 @@ def _running(operation: np.ufunc, steps: npt.NDArray[np.float64], start: float) 
 
 
 def _session_grid(bars: pd.DataFrame, context: BarContext) -> pd.DataFrame:
-    """Every bar the calendar has in the range: session_date, timeframe, ts, closes_at, session_opens_at, session_closes_at."""
+    """Every bar the calendar has in the range, with opening and closing of its session."""
     timeframes = sorted({*context.timeframes, *_known_timeframes(bars["timeframe"].unique())})
     rows = [
         (day, str(timeframe), bounds.ts, bounds.closes_at, trading.opens_at, trading.closes_at)
