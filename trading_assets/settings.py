@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -289,3 +289,15 @@ def _url(name: str, schemes: tuple[str, ...]) -> SecretStr | None:
 def _path(name: str) -> Path | None:
     value = os.environ.get(name, "").strip()
     return Path(value).expanduser() if value else None
+
+
+def load_env_file(path: Path = Path(".env")) -> None:
+    """Take over the variables of a .env file, as `dagster dev` does; what the shell has set stays as it is."""
+    from dotenv import load_dotenv
+
+    load_dotenv(path)
+
+
+def publish_environment(variables: Mapping[str, str]) -> None:
+    """Set environment variables for Dagster and dbt, which read them in this process and in the ones it starts."""
+    os.environ.update(variables)

@@ -81,7 +81,7 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """The server's URL. Starts it if it does not answer, and makes it first if there is none."""
         with exclusive_lock(self.lock_file):
-            if not (self.data / "PG_VERSION").exists():
+            if not self.exists():
                 self._create()
             access = Access.load(self.access_file)
             if not self._answers(access):
@@ -95,8 +95,17 @@ class EmbeddedPostgres:
             if self.is_running():
                 self._must_run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-s", "stop")
 
+    @property
+    def url(self) -> str:
+        """Where the server listens, or last did. Raises EmbeddedServerError when it was never started."""
+        return self._url(Access.load(self.access_file), NAME)
+
     def is_running(self) -> bool:
         return self.access_file.exists() and self._answers(Access.load(self.access_file))
+
+    def exists(self) -> bool:
+        """Whether there is a cluster in the state folder, running or not."""
+        return (self.data / "PG_VERSION").exists()
 
     def _create(self) -> None:
         """Make the cluster aside and rename it, so that a half-made one is never taken for a whole one."""

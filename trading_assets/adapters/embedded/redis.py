@@ -73,7 +73,7 @@ class EmbeddedRedis:
                 access = Access(DEFAULT_PORT, secrets.token_urlsafe(24))
             if not self._answers(access):
                 access = self._launch(access)
-            return f"redis://:{access.password}@{LOOPBACK}:{access.port}/0"
+            return _url(access)
 
     def stop(self) -> None:
         """Stop the server, whoever started it; does nothing when it is not running."""
@@ -81,6 +81,11 @@ class EmbeddedRedis:
             if self.is_running():
                 with contextlib.suppress(redis.ConnectionError):
                     self._client(Access.load(self.access_file)).shutdown()
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, or last did. Raises EmbeddedServerError when it was never started."""
+        return _url(Access.load(self.access_file))
 
     def is_running(self) -> bool:
         return self.access_file.exists() and self._answers(Access.load(self.access_file))
@@ -134,3 +139,7 @@ class EmbeddedRedis:
             socket_timeout=2,
             retry=Retry(NoBackoff(), 0),
         )
+
+
+def _url(access: Access) -> str:
+    return f"redis://:{access.password}@{LOOPBACK}:{access.port}/0"

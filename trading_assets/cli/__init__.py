@@ -1,0 +1,56 @@
+"""The `trading` command. One module a group of commands; each imports what it needs only when it runs.
+
+Failures that a user can act on end as one line on stderr and exit code 1.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import click
+
+from trading_assets.cli.accounts import account, ledger
+from trading_assets.cli.clock import clock
+from trading_assets.cli.database import env, migrate
+from trading_assets.cli.doctor import doctor
+from trading_assets.cli.runs import backfill, demo
+from trading_assets.cli.up import up
+
+
+class _Trading(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except Exception as error:
+            if not _is_for_the_user(error):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    from trading_assets.adapters.errors import AdapterError
+    from trading_assets.range_run import NoSessionsError
+    from trading_assets.settings import SettingsError
+
+    return isinstance(error, AdapterError | SettingsError | NoSessionsError)
+
+
+@click.group(cls=_Trading, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trading-assets")
+def trading() -> None:
+    """Systematic trading as a graph of data assets."""
+    from trading_assets.settings import load_env_file
+
+    load_env_file()
+
+
+for command in (demo, up, backfill, migrate, doctor, env, ledger, account, clock):
+    trading.add_command(command)
+
+
+def main() -> None:
+    # So that a plain `kill` stops the servers too: the exception unwinds the blocks that hold them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    trading()

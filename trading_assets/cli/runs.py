@@ -1,0 +1,113 @@
+"""`trading demo` and `trading backfill`: the whole graph over a range of sessions, with progress and an outcome."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from trading_assets.range_run import Outcome
+
+# The last three years of the sample history.
+DEMO_FIRST, DEMO_LAST = "2010-03-01", "2013-03-01"
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, default=DEMO_FIRST, show_default=DEMO_FIRST, help="First session.")
+@click.option("--to", "last", type=DAY, default=DEMO_LAST, show_default=DEMO_LAST, help="Last session.")
+def demo(first: datetime, last: datetime) -> None:
+    """Trade the sample history from nothing to a report, and show how it went."""
+    from trading_assets.cli.performance import show_performance
+    from trading_assets.services import running_services
+    from trading_assets.settings import load_environment
+
+    # Held around the run, so that the servers still answer when the result is read.
+    with running_services(load_environment()) as running:
+        _materialise(first.date(), last.date())
+        show_performance(running.required_database_url())
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, required=True, help="First session.")
+@click.option("--to", "last", type=DAY, required=True, help="Last session.")
+def backfill(first: datetime, last: datetime) -> None:
+    """Materialise the whole graph for a range of sessions in one run."""
+    _materialise(first.date(), last.date())
+
+
+def _materialise(first: date, last: date) -> None:
+    """Run the graph over the sessions first..last; a failed run ends the program with exit code 1."""
+    from trading_assets.services import migrate_all, running_services, sole_holder
+    from trading_assets.settings import load_environment, load_trading_settings
+
+    if last < first:
+        raise click.UsageError(f"The range ends on {last}, before it begins on {first}.")
+    load_trading_settings()
+    environment = load_environment()
+    began = time.monotonic()
+    with sole_holder(environment.home, "demo or backfill"), running_services(environment) as running:
+        log = running.home / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"  # noqa: DTZ005  a person's own time
+        with _terminal(log) as console:
+            with console.status("Preparing the database"):
+                migrate_all(running)
+            outcome = _run_with_progress(console, first, last)
+            _tell(console, outcome, log, time.monotonic() - began)
+    if not outcome.is_success:
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _terminal(log: Path) -> Iterator[Console]:
+    """The terminal for this program alone: whatever libraries and their processes print goes to `log`."""
+    from rich.console import Console
+
+    from trading_assets.range_run import output_to
+
+    with os.fdopen(os.dup(1), "w") as terminal, output_to(log):
+        yield Console(file=terminal, highlight=False)
+
+
+def _run_with_progress(console: Console, first: date, last: date) -> Outcome:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Loading the graph", total=None)
+
+        from trading_assets.definitions import defs
+        from trading_assets.range_run import run_sessions
+
+        bar.update(task, description="Planning the run")
+        return run_sessions(
+            defs,
+            first,
+            last,
+            report=lambda done: bar.update(task, completed=done.done, total=done.total, description=done.step),
+        )
+
+
+def _tell(console: Console, outcome: Outcome, log: Path, seconds: float) -> None:
+    if outcome.is_success:
+        console.print(f"Sessions {outcome.first} to {outcome.last} are materialised, in {seconds:.0f} s.")
+        return
+    for problem in outcome.problems:
+        console.print(f"[red]Failed[/red] {problem.step}: ", end="")
+        console.print(problem.reason, markup=False, soft_wrap=True)
+    console.print(f"What the run printed is in {log}", markup=False, soft_wrap=True)
