@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from trading_assets.adapters.errors import Unreachable
+from trading_assets.adapters.errors import LedgerConflict, Unreachable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ class Database:
         with connection:
             yield connection
 
-    def frame(self, query: LiteralString, **parameters: Any) -> pd.DataFrame:
+    def frame(self, query: LiteralString | sql.Composed, **parameters: Any) -> pd.DataFrame:
         """The query's result as a frame, fetched as Arrow. Parameters are written `%(name)s`.
 
         Timestamps come back as UTC, numeric columns must be cast to float8 or text in the query.
@@ -131,24 +131,67 @@ def append_versions(
     `table.key` is the key without `version`. Returns how many versions were added.
     """
     with staged(connection, table, columns, rows) as stage:
-        connection.execute("set local enable_mergejoin = off")
+        # The table can be a thousand times the stage: look each key up, even where its statistics are out of date.
+        connection.execute("set local enable_seqscan = off")
         cursor = connection.execute(
             sql.SQL(
                 "insert into {table} ({columns}, version) "
-                "select {stage_columns}, coalesce(newest.version, 0) + 1 from {stage} as stage "
-                "left join (select distinct on ({key}) * from {table} order by {key}, version desc) as newest using ({key}) "
-                "where newest.version is null or ({old}) is distinct from ({new})"
+                "select {stage_columns}, coalesce(newest.version, 0) + 1 from {stage} as stage left join lateral ("
+                "select * from {table} as stored where ({stored_key}) = ({stage_key}) order by stored.version desc limit 1"
+                ") as newest on true where newest.version is null or ({old}) is distinct from ({new})"
             ).format(
                 table=table.identifier,
                 columns=_names(columns),
                 stage_columns=_names(columns, "stage"),
                 stage=stage,
-                key=_names(table.key),
+                stored_key=_names(table.key, "stored"),
+                stage_key=_names(table.key, "stage"),
                 old=_names(table.compared, "newest"),
                 new=_names(table.compared, "stage"),
             )
         )
+        connection.execute("set local enable_seqscan to default")
         return cursor.rowcount
+
+
+def append_once(
+    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> int:
+    """Insert rows whose key is new; returns how many. A row whose key is recorded must equal the record.
+
+    Raises LedgerConflict, naming the first row that differs, when `table.compared` columns disagree with the record.
+    """
+    with staged(connection, table, columns, rows) as stage:
+        differing = connection.execute(
+            sql.SQL(
+                "select to_jsonb(recorded) as recorded, to_jsonb(stage) as computed from {stage} as stage "
+                "join {table} as recorded using ({key}) where ({old}) is distinct from ({new}) order by {key} limit 1"
+            ).format(
+                table=table.identifier,
+                stage=stage,
+                key=_names(table.key),
+                old=_names(table.compared, "recorded"),
+                new=_names(table.compared, "stage"),
+            )
+        ).fetchone()
+        if differing:
+            raise LedgerConflict(f"{table.name}: {_difference(table, *differing)}")
+        cursor = connection.execute(
+            sql.SQL(
+                "insert into {table} ({columns}) select {columns} from {stage} on conflict ({key}) do nothing"
+            ).format(table=table.identifier, columns=_names(columns), stage=stage, key=_names(table.key))
+        )
+        return cursor.rowcount
+
+
+def _difference(table: Table, recorded: dict[str, Any], computed: dict[str, Any]) -> str:
+    key = ", ".join(f"{name} {recorded[name]}" for name in table.key)
+    changes = ", ".join(
+        f"{name} recorded {recorded[name]}, now computed {computed[name]}"
+        for name in table.compared
+        if recorded[name] != computed[name]
+    )
+    return f"{key}: {changes}"
 
 
 def _names(names: Sequence[str], prefix: str | None = None) -> sql.Composed:

@@ -1,0 +1,131 @@
+"""Market data from the configured source into PostgreSQL: instruments, corporate actions and bars.
+
+What a vendor's answer looks like belongs in its adapter, what makes bars acceptable in the checks.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from trading_assets.adapters.errors import AdapterError
+from trading_assets.adapters.ports import BarSource, Clock, EventBus
+from trading_assets.adapters.postgres import market
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.defs.materialization import table_result
+from trading_assets.defs.partitions import SESSIONS, session_range
+from trading_assets.domain.market import sessions
+from trading_assets.settings import TradingSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_RETRIES = 3
+RETRY_WAIT_S = 5
+
+INSTRUMENTS = dg.AssetKey(["market", "instruments"])
+CORPORATE_ACTIONS = dg.AssetKey(["market", "corporate_actions"])
+BARS = dg.AssetKey(["market", "bars"])
+
+
+@dg.asset(
+    key=INSTRUMENTS,
+    group_name="ingestion",
+    kinds={"postgres"},
+    description="The symbols of the universe: name, exchange, sector, and the first session the source has bars of.",
+)
+def instruments(
+    database: dg.ResourceParam[Database],
+    bar_source: dg.ResourceParam[BarSource],
+    settings: dg.ResourceParam[TradingSettings],
+) -> dg.MaterializeResult:
+    with _retried_only_if_transient():
+        found = bar_source.instruments(settings.universe)
+        with database.transaction() as connection:
+            written = market.store_instruments(connection, found, bar_source.name)
+        return table_result(database, "market.instruments", None, None, written)
+
+
+@dg.asset(
+    key=CORPORATE_ACTIONS,
+    group_name="ingestion",
+    kinds={"postgres"},
+    description=(
+        "Splits and cash dividends of the universe. Not partitioned: sources publish actions late and correct old "
+        "ones, so each run reads the whole history, which is small, and stores what is new or changed as a new version."
+    ),
+)
+def corporate_actions(
+    database: dg.ResourceParam[Database],
+    clock: dg.ResourceParam[Clock],
+    bar_source: dg.ResourceParam[BarSource],
+    settings: dg.ResourceParam[TradingSettings],
+) -> dg.MaterializeResult:
+    with _retried_only_if_transient():
+        # An action of the next session is known the evening before.
+        last = sessions.next_session(clock.now().astimezone(sessions.NEW_YORK).date())
+        actions = bar_source.corporate_actions(settings.universe, sessions.FIRST_DAY, last)
+        with database.transaction() as connection:
+            written = market.store_actions(connection, actions, bar_source.name)
+        return table_result(database, "market.corporate_actions", None, None, written)
+
+
+@dg.asset(
+    key=BARS,
+    group_name="ingestion",
+    kinds={"postgres"},
+    partitions_def=SESSIONS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[INSTRUMENTS],
+    description=(
+        "Raw bars of the universe in every configured timeframe, as far as they have ended. A changed bar is stored as "
+        "a new version, and its quality gate waits for the checks. A finished session without a bar fails the run."
+    ),
+)
+def bars(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    clock: dg.ResourceParam[Clock],
+    bar_source: dg.ResourceParam[BarSource],
+    event_bus: dg.ResourceParam[EventBus],
+    settings: dg.ResourceParam[TradingSettings],
+) -> dg.MaterializeResult:
+    first, last = session_range(context, clock)
+    with _retried_only_if_transient():
+        frame = _collect(database, bar_source, settings, first, last, clock.now())
+        with database.transaction() as connection:
+            written = market.store_bars(connection, frame)
+        event_bus.publish("bars", {"first": f"{first}", "last": f"{last}", "rows_written": f"{written}"})
+        return table_result(database, "market.bars", first, last, written)
+
+
+def _collect(
+    database: Database, source: BarSource, settings: TradingSettings, first: date, last: date, until: datetime
+) -> "pd.DataFrame":
+    """The source's bars of every timeframe, refused when a finished session has none."""
+    import pandas as pd
+
+    from trading_assets.domain.market.bars import ensure_no_empty_session
+
+    listed_since = market.first_sessions(database, settings.universe)
+    frames = [source.bars(settings.universe, timeframe, first, last, until) for timeframe in settings.timeframes]
+    finished = [day for day in sessions.sessions_between(first, last) if sessions.session(day).closes_at <= until]
+    for timeframe, frame in zip(settings.timeframes, frames, strict=True):
+        try:
+            ensure_no_empty_session(frame, settings.universe, timeframe, finished, listed_since)
+        except ValueError as error:
+            raise dg.Failure(f"Source {source.name}: {error}", allow_retries=False) from error
+    return pd.concat(frames, ignore_index=True)
+
+
+@contextmanager
+def _retried_only_if_transient() -> Iterator[None]:
+    """A second try helps only against what passes by itself: anything else fails at once, in one line."""
+    try:
+        yield
+    except AdapterError as error:
+        if error.is_transient:
+            raise dg.RetryRequested(MAX_RETRIES, RETRY_WAIT_S) from error
+        raise dg.Failure(str(error), allow_retries=False) from error
