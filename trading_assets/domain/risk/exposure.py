@@ -99,7 +99,9 @@ class Projection:
 
     def _price(self, symbol: str) -> Decimal:
         price = self._snapshot.reference_prices.get(symbol)
-        return positive(f"marks[{symbol}]", self._snapshot.marks.get(symbol) if price is None else price)
+        if price is None:
+            return positive(f"marks[{symbol}]", self._snapshot.marks.get(symbol))
+        return positive(f"reference_prices[{symbol}]", price)
 
     def _value_usd(self, symbol: str) -> Decimal:
         qty = self.worst_qty(symbol)

@@ -1,0 +1,99 @@
+"""One calm account, one ordinary intent, the default limits: each test changes what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose, TradingState
+from trading_assets.domain.values import Side
+from trading_assets.settings import RiskSettings
+
+CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
+SESSION = date(2012, 6, 1)
+
+CALM = AccountSnapshot(
+    at=CLOSE,
+    session_date=SESSION,
+    trading_state=TradingState.ACTIVE,
+    equity_usd=Decimal(100_000),
+    cash_usd=Decimal(100_000),
+    start_equity_usd=Decimal(100_000),
+    high_water_mark_usd=Decimal(100_000),
+    positions={},
+    strategy_positions={},
+    working_buys={},
+    working_sells={},
+    strategy_working_buys={},
+    strategy_working_sells={},
+    working_buy_value_usd=Decimal(0),
+    reference_prices={"AAA": Decimal(50), "BBB": Decimal(50)},
+    marks={"AAA": Decimal(50), "BBB": Decimal(50)},
+    gates={"AAA": "open", "BBB": "open"},
+)
+
+ORDINARY = Intent(
+    intent_id="00",
+    account_id="simulated",
+    strategy="alpha",
+    strategy_version="1+00000000",
+    symbol="AAA",
+    side=Side.BUY,
+    purpose=Purpose.OPEN,
+    decision_at=CLOSE,
+    session_date=SESSION,
+    target_weight=Decimal("0.05"),
+    qty=Decimal(100),
+)
+
+
+def _exact(value: Any) -> Any:
+    """Plain numbers in a test's table become the decimals of the domain; everything else stays."""
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return value
+    try:
+        return Decimal(value)
+    except ArithmeticError:
+        return value
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[..., AccountSnapshot]:
+    """The calm account with changes. Positions given without their strategies belong to strategy alpha."""
+
+    def build(**changes: Any) -> AccountSnapshot:
+        exact = _exact(changes)
+        if "positions" in exact and "strategy_positions" not in exact:
+            exact["strategy_positions"] = {("alpha", symbol): qty for symbol, qty in exact["positions"].items()}
+        return replace(CALM, **exact)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def intent() -> Callable[..., Intent]:
+    """The ordinary intent (buy 100 AAA at 50) with changes."""
+
+    def build(**changes: Any) -> Intent:
+        qty = {"qty": _exact(changes.pop("qty"))} if "qty" in changes else {}
+        return replace(ORDINARY, **changes, **qty)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def limits() -> Callable[..., RiskLimits]:
+    """The default limits of trading.yaml with changes."""
+
+    def build(**changes: Any) -> RiskLimits:
+        return replace(RiskLimits.of(RiskSettings().model_dump()), **_exact(changes))
+
+    return build

@@ -1,0 +1,169 @@
+"""Fail closed: whatever a rule needs and does not get denies the intent, with a reason, and never stops the review."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from trading_assets.domain.risk.review import recheck, review
+from trading_assets.domain.risk.rules import RULES
+from trading_assets.domain.risk.verdicts import Outcome, TradingState
+from trading_assets.domain.values import ReasonCode, Side
+
+NAN = Decimal("NaN")
+ABSENT = (None, NAN, Decimal("Infinity"))
+NOT_POSITIVE = (*ABSENT, Decimal(0), Decimal(-1))
+NOT_UNSIGNED = (*ABSENT, Decimal(-1))
+PRICES, EQUITY = ("reference_prices[AAA]", NOT_POSITIVE), ("equity_usd", NOT_POSITIVE)
+QTY, POSITION = ("qty", NOT_POSITIVE), ("positions[AAA]", ABSENT)
+WORKING = ("working_buys[AAA]", NOT_UNSIGNED)
+
+REDUCING = {"trading_state": TradingState.REDUCING}
+
+# Rule, the account and order in which it needs them, then each input with the values that count as missing.
+NEEDS: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, tuple[Any, ...]]]]] = [
+    ("RC-01", REDUCING, {}, [("trading_state", (None, "active")), QTY, POSITION, WORKING]),
+    ("RC-10", {}, {}, [("qty", (None,))]),
+    ("RC-13", {}, {}, [QTY]),
+    ("RC-14", {}, {}, [PRICES, EQUITY, QTY, POSITION, WORKING]),
+    (
+        "RC-17",
+        {"working_sells": {"BBB": 1}},
+        {},
+        [
+            PRICES,
+            EQUITY,
+            QTY,
+            POSITION,
+            WORKING,
+            ("cash_usd", ABSENT),
+            ("working_buy_value_usd", NOT_UNSIGNED),
+            ("working_sells[BBB]", NOT_UNSIGNED),
+            ("reference_prices[BBB]", NOT_POSITIVE[1:]),
+        ],
+    ),
+    (
+        "RC-18",
+        {},
+        {"side": Side.SELL},
+        [QTY, ("strategy_positions[alpha]", ABSENT), ("strategy_working_sells[alpha]", NOT_UNSIGNED)],
+    ),
+    ("RC-21", {}, {}, [PRICES, EQUITY, QTY, POSITION, WORKING]),
+    (
+        "RC-22",
+        {"positions": {"BBB": 1}},
+        {},
+        [
+            PRICES,
+            EQUITY,
+            QTY,
+            POSITION,
+            WORKING,
+            ("positions[BBB]", ABSENT),
+            ("reference_prices[BBB]", NOT_POSITIVE[1:]),
+        ],
+    ),
+    ("RC-22", {"positions": {"BBB": 1}, "reference_prices": {"AAA": 50}}, {}, [("marks[BBB]", NOT_POSITIVE)]),
+    ("RC-30", {}, {}, [EQUITY, ("start_equity_usd", NOT_POSITIVE)]),
+    ("RC-31", {}, {}, [EQUITY, ("high_water_mark_usd", NOT_POSITIVE)]),
+]
+
+CASES = [
+    pytest.param(rule_id, account, order, needed, value, id=f"{rule_id}-{needed}-{value}")
+    for rule_id, account, order, needs in NEEDS
+    for needed, values in needs
+    for value in values
+]
+
+
+def spoil(record: Any, needed: str, value: Any) -> Any:
+    """`record` with one number replaced: `field` or `field[key]`, where alpha stands for its position in AAA."""
+    field, _, key = needed.rstrip("]").partition("[")
+    if not key:
+        return replace(record, **{field: value})
+    return replace(record, **{field: {**getattr(record, field), ("alpha", "AAA") if key == "alpha" else key: value}})
+
+
+@pytest.mark.parametrize(("rule_id", "account", "order", "needed", "value"), CASES)
+def test_rule_without_an_input_it_needs_denies_as_missing(
+    rule_id: str, account: Any, order: Any, needed: str, value: Any, snapshot: Any, intent: Any, limits: Any
+) -> None:
+    book, wanted = snapshot(**account), intent(**order)
+    if needed == "qty":
+        wanted = spoil(wanted, needed, value)
+    else:
+        book = spoil(book, needed, value)
+    (verdict,) = review([wanted], book, limits())
+    (check,) = [check for check in verdict.checks if check.rule_id == rule_id]
+    assert verdict.outcome is Outcome.DENIED
+    assert verdict.approved_qty == 0
+    assert (check.is_passed, check.reason_code, check.allowed_qty) == (False, ReasonCode.INPUT_MISSING, None)
+    assert needed.split("[")[0] in check.inputs["missing"]
+
+
+def test_rule_of_the_catalogue_is_listed_with_its_needs() -> None:
+    # RC-03 has no missing input: an absent gate is a closed gate, which its boundaries show.
+    assert {rule_id for rule_id, *_ in NEEDS} | {"RC-03"} == {rule.rule_id for rule in RULES}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.rule_id)
+def test_rule_that_raises_answers_with_the_error(rule: Any) -> None:
+    result = rule.answer(object(), object(), object(), object())
+    assert (result.rule_id, result.is_passed, result.reason_code) == (rule.rule_id, False, ReasonCode.CHECK_RAISED)
+    assert result.inputs["error"].startswith("AttributeError: ")
+
+
+@pytest.mark.parametrize("broken", RULES, ids=lambda rule: rule.rule_id)
+def test_review_with_a_raising_rule_denies_and_still_asks_all_others(
+    broken: Any, snapshot: Any, intent: Any, limits: Any
+) -> None:
+    def explode(*_: Any) -> Any:
+        raise ZeroDivisionError("on purpose")
+
+    rules = [replace(rule, check=explode) if rule is broken else rule for rule in RULES]
+    (verdict,) = review([intent()], snapshot(), limits(), rules)
+    assert verdict.outcome is Outcome.DENIED
+    assert verdict.reason_codes == (ReasonCode.CHECK_RAISED,)
+    assert [check.rule_id for check in verdict.checks] == [rule.rule_id for rule in RULES]
+
+
+def test_review_with_everything_missing_lists_every_reason_and_stores_no_nan(
+    snapshot: Callable[..., Any], intent: Any, limits: Any
+) -> None:
+    book = snapshot(equity_usd=NAN, reference_prices={}, gates={}, trading_state=TradingState.HALTED)
+    (verdict,) = review([intent(qty="1.5")], book, limits())
+    assert verdict.reason_codes == (
+        ReasonCode.TRADING_STATE_HALTED,
+        ReasonCode.QUALITY_GATE_CLOSED,
+        ReasonCode.QUANTITY_INVALID,
+        ReasonCode.INPUT_MISSING,
+    )
+    assert (verdict.reference_price, verdict.equity_usd) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule_id"),
+    [
+        ({"trading_state": TradingState.HALTED}, "RC-01"),
+        ({"gates": {"AAA": "pending"}}, "RC-03"),
+        ({"cash_usd": "10199.99"}, "RC-17"),
+        ({"equity_usd": 98_000, "high_water_mark_usd": 98_000}, "RC-30"),
+        ({"high_water_mark_usd": 120_000}, "RC-31"),
+    ],
+)
+def test_recheck_after_the_account_changed_fails_that_rule_only(
+    changes: Any, rule_id: str, snapshot: Any, intent: Any, limits: Any
+) -> None:
+    checks = recheck(intent(qty=500), Decimal(100), snapshot(**changes), limits())
+    assert [check.rule_id for check in checks] == ["RC-01", "RC-03", "RC-17", "RC-30", "RC-31"]
+    assert [check.rule_id for check in checks if not check.is_passed] == [rule_id]
+
+
+def test_recheck_of_an_unchanged_account_passes_at_the_approved_quantity(
+    snapshot: Any, intent: Any, limits: Any
+) -> None:
+    assert all(check.is_passed for check in recheck(intent(qty=500), Decimal(100), snapshot(), limits()))
