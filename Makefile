@@ -32,7 +32,7 @@ check: $(STAMP)  ## Format, lint, types and walls, without changing a file
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@$(VENV)/bin/lint-imports --no-logo
 
 bench: $(STAMP)  ## Measure what matters on this machine, as ratios
 	@$(PY) -m bench
