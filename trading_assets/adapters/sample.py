@@ -1,7 +1,7 @@
 """The bundled history: works without a key or a network, for the demonstration, rehearsals and tests.
 
 Daily bars of AAPL, FB, GOOG, IBM and MSFT from the package bokeh-sampledata (2000-03-01 to 2013-03-01), and 40 sessions
-of MSFT by the hour (2022-04-19 to 2022-06-15, sample_data/NOTICE). Corporate actions are recovered from the daily
+of MSFT by the hour (2022-04-19 to 2022-06-14, sample_data/NOTICE). Corporate actions are recovered from the daily
 adjusted closes, so there are none after 2013-03-01. A source of one file cannot be half right: any broken row, and any
 row of a day without trading, refuses the file.
 """
