@@ -1,0 +1,434 @@
+"""The ledger in PostgreSQL: accounts, verdicts, orders, fills, and the state of an account folded from them.
+
+One writer at a time: whoever loads an account to change it does so in a transaction that holds the ledger's lock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Any, LiteralString, TypeVar, cast, get_type_hints
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from trading_assets.adapters.errors import LedgerConflict
+from trading_assets.adapters.postgres.database import Table, append_once, merge
+from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
+from trading_assets.domain.execution.orders import TERMINAL, Order, OrderEvent, WorkingOrder
+from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
+from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
+from trading_assets.domain.simulation import Account
+from trading_assets.domain.values import ReasonCode, Side
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+VERDICT_COLUMNS = (
+    "intent_id",
+    "account_id",
+    "strategy",
+    "strategy_version",
+    "symbol",
+    "side",
+    "purpose",
+    "leg",
+    "decision_at",
+    "session_date",
+    "target_weight",
+    "requested_qty",
+    "approved_qty",
+    "outcome",
+    "reason_codes",
+    "reference_price",
+    "equity_usd",
+)
+CHECK_COLUMNS = ("intent_id", "rule_id", "is_passed", "reason_code", "value", "limit_value", "allowed_qty", "inputs")
+
+VERDICTS = Table("risk.verdicts", ("intent_id",), VERDICT_COLUMNS[1:])
+CHECKS = Table("risk.verdict_checks", ("intent_id", "rule_id"), CHECK_COLUMNS[2:])
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """One account of the ledger. `advanced_to` is the last bar close it lived through, in session `session_date`."""
+
+    account_id: str
+    broker: str
+    fingerprint: str
+    inception_session: date
+    opening_cash_usd: Decimal
+    advanced_to: datetime | None
+    session_date: date | None
+
+
+def lock_ledger(connection: psycopg.Connection) -> None:
+    """Wait until no other transaction changes the ledger; held until this transaction ends."""
+    connection.execute("select pg_advisory_xact_lock(hashtext('trading_assets.ledger'))")
+
+
+def accounts(connection: psycopg.Connection, fingerprint: str | None = None) -> list[AccountRecord]:
+    """Accounts of one configuration, or all, the most recently opened last."""
+    query = """
+        select account_id, broker, fingerprint, inception_session, opening_cash_usd,
+               last.at as advanced_to, last.session_date
+        from execution.accounts
+        left join lateral (
+            select at, session_date from execution.equity
+            where equity.account_id = accounts.account_id order by at desc limit 1
+        ) as last on true
+        where %(fingerprint)s::text is null or fingerprint = %(fingerprint)s
+        order by opened_at, account_id
+    """
+    return _select(connection, AccountRecord, query, fingerprint=fingerprint)
+
+
+def current_account(connection: psycopg.Connection) -> str | None:
+    """The account that traded last; None before the first."""
+    row = connection.execute("select account_id from ops.current_account").fetchone()
+    return row[0] if row else None
+
+
+def use_account(connection: psycopg.Connection, account_id: str) -> None:
+    """Make this the account that reports and marts show: the one that traded last."""
+    connection.execute(
+        "insert into ops.current_account (account_id) values (%s) "
+        "on conflict (is_only_row) do update set account_id = excluded.account_id",
+        (account_id,),
+    )
+
+
+def open_account(
+    connection: psycopg.Connection, broker: str, fingerprint: str, inception: date, opening_cash_usd: Decimal
+) -> AccountRecord:
+    """The account of this configuration that begins with session `inception`; opened when there is none yet."""
+    account_id = f"{broker}-{fingerprint}-{inception}"
+    connection.execute(
+        "insert into execution.accounts (account_id, broker, fingerprint, inception_session, opening_cash_usd) "
+        "values (%s, %s, %s, %s, %s) on conflict do nothing",
+        (account_id, broker, fingerprint, inception, opening_cash_usd),
+    )
+    return next(record for record in accounts(connection, fingerprint) if record.account_id == account_id)
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+def load_account(connection: psycopg.Connection, account_id: str, as_of: datetime) -> Account | None:
+    """The account as it stood after the bar close `as_of` (UTC), folded from the ledger; None before its first one."""
+    known: dict[str, Any] = {"account_id": account_id, "as_of": as_of}
+    points = _select(connection, EquityPoint, _EQUITY, **known)
+    if not points:
+        return None
+    newest = points[0]
+    fills = _select(connection, Fill, _FILLS, **known)
+    records: list[Record] = [*fills, *_select(connection, Activity, _ACTIVITIES, **known)]
+    book = fold(account_id, records)
+    book.settle(newest.session_date)
+    book.mark(dict(connection.execute(_MARKS, {**known, "session_date": newest.session_date}).fetchall()))
+    book.high_water_mark = newest.high_water_mark_usd
+    breaker_events = _select(connection, BreakerEvent, _BREAKER_EVENTS, **known)
+    return Account(
+        book=book,
+        working=_working_orders(connection, fills, **known),
+        tripped={event.breaker: event for event in breaker_events if event.state == BreakerState.TRIPPED},
+        breaker_events={event.breaker: event.event_no for event in breaker_events},
+        session_fills=[fill for fill in fills if fill.session_date == newest.session_date],
+        start_equity_usd=points[1].equity_usd if len(points) > 1 else newest.flows_usd,
+        session_date=newest.session_date,
+        as_of=newest.at,
+    )
+
+
+def _working_orders(
+    connection: psycopg.Connection, fills: Iterable[Fill], account_id: str, as_of: datetime
+) -> dict[str, WorkingOrder]:
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in fills:
+        filled[fill.client_order_id] += fill.qty
+    events: dict[str, list[OrderEvent]] = defaultdict(list)
+    live = {"account_id": account_id, "as_of": as_of, "terminal": list(TERMINAL)}
+    for event in _select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live):
+        events[event.client_order_id].append(event)
+    return {
+        order.client_order_id: WorkingOrder.from_events(
+            order, events[order.client_order_id], filled[order.client_order_id]
+        )
+        for order in _select(connection, Order, _ORDERS_BY_ID, ids=list(events))
+    }
+
+
+def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: date, last: date) -> dict[str, Verdict]:
+    """The verdicts of the sessions first..last by intent id, with the answers of all rules."""
+    checks: dict[str, list[CheckResult]] = defaultdict(list)
+    for row in _rows(connection, _CHECKS, account_id=account_id, first=first, last=last):
+        checks[row.pop("intent_id")].append(CheckResult(**row))
+    return {
+        row["intent_id"]: _verdict(row, checks[row["intent_id"]])
+        for row in _rows(connection, _VERDICTS, account_id=account_id, first=first, last=last)
+    }
+
+
+def unsent_approvals(connection: psycopg.Connection, account_id: str) -> list[tuple[Verdict, Approval]]:
+    """Approvals that no order has used yet, expired ones included, in order of approval."""
+    rows = _rows(connection, _UNSENT, account_id=account_id)
+    return [
+        (
+            _verdict(row, []),
+            Approval(row["intent_id"], row["approval_qty"], row["approved_at"], row["expires_at"]),
+        )
+        for row in rows
+    ]
+
+
+def newest_unseen_close(connection: psycopg.Connection, account_id: str, now: datetime) -> datetime | None:
+    """The newest checked bar close up to `now`, of a symbol with an open order, that is news to the account."""
+    row = connection.execute(
+        "select max(bars.closes_at) from execution.order_states as orders "
+        "join market.bars using (symbol) "
+        "join ops.quality_gates as gates on gates.dataset = 'market/bars' and gates.state = 'open' "
+        "and gates.session_date = bars.session_date and gates.symbol = bars.symbol "
+        "where orders.account_id = %(account_id)s and not orders.is_terminal "
+        "and bars.closes_at <= %(now)s and bars.ts >= orders.submitted_at and bars.closes_at > "
+        "(select max(at) from execution.equity where account_id = %(account_id)s)",
+        {"account_id": account_id, "now": now},
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _verdict(row: dict[str, Any], checks: Sequence[CheckResult]) -> Verdict:
+    intent = Intent(
+        intent_id=row["intent_id"],
+        account_id=row["account_id"],
+        strategy=row["strategy"],
+        strategy_version=row["strategy_version"],
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        purpose=Purpose(row["purpose"]),
+        decision_at=row["decision_at"],
+        session_date=row["session_date"],
+        target_weight=row["target_weight"],
+        qty=row["requested_qty"],
+        leg=row["leg"],
+    )
+    return Verdict(
+        intent=intent,
+        outcome=Outcome(row["outcome"]),
+        approved_qty=row["approved_qty"],
+        reason_codes=tuple(ReasonCode(code) for code in row["reason_codes"]),
+        checks=tuple(checks),
+        reference_price=row["reference_price"],
+        equity_usd=row["equity_usd"],
+    )
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def record(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
+    """Store what the journal holds; returns the number of new or changed rows by table.
+
+    A fact that is recorded already must be the same: raises LedgerConflict otherwise, and nothing is stored.
+    """
+    written = {
+        "risk.verdicts": append_once(connection, VERDICTS, VERDICT_COLUMNS, map(_verdict_row, journal.verdicts)),
+        "risk.verdict_checks": append_once(
+            connection,
+            CHECKS,
+            CHECK_COLUMNS,
+            (_check_row(verdict, check) for verdict in journal.verdicts for check in verdict.checks),
+        ),
+    }
+    # An approval is given once, at the time of the first run that computed it.
+    written["risk.approvals"] = append_once(
+        connection,
+        Table("risk.approvals", ("intent_id",), ("qty",)),
+        _columns(Approval),
+        map(_row, journal.approvals),
+    )
+    recorded: list[tuple[str, tuple[str, ...], type, Sequence[Any]]] = [
+        ("risk.breaker_events", ("account_id", "breaker", "event_no"), BreakerEvent, journal.breaker_events),
+        ("execution.orders", ("client_order_id",), Order, journal.orders),
+        ("execution.order_events", ("client_order_id", "event_no"), OrderEvent, journal.order_events),
+        ("execution.fills", ("execution_id",), Fill, journal.fills),
+        ("execution.activities", ("activity_id",), Activity, journal.activities),
+    ]
+    for name, key, kind, facts in recorded:
+        written[name] = append_once(connection, _table(name, key, kind), _columns(kind), map(_row, facts))
+    positions_key = ("account_id", "session_date", "strategy", "symbol")
+    derived: list[tuple[str, tuple[str, ...], type, Sequence[Any]]] = [
+        ("execution.equity", ("account_id", "at"), EquityPoint, journal.equity),
+        ("execution.positions", positions_key, PositionSnapshot, journal.positions),
+    ]
+    for name, key, kind, facts in derived:
+        written[name] = merge(connection, _table(name, key, kind), _columns(kind), map(_row, facts))
+    return written
+
+
+def refuse_vanished(connection: psycopg.Connection, account_id: str, first: date, last: date, journal: Journal) -> None:
+    """Raise LedgerConflict when the sessions first..last hold a recorded intent or fill that the journal lacks.
+
+    A replay must find everything that was recorded: what it does not find again, it would silently contradict.
+    """
+    span = {"account_id": account_id, "first": first, "last": last}
+    for table, key, computed in (
+        ("risk.verdicts", "intent_id", {verdict.intent.intent_id for verdict in journal.verdicts}),
+        ("execution.fills", "execution_id", {fill.execution_id for fill in journal.fills}),
+    ):
+        query = sql.SQL(
+            "select {key} from {table} where account_id = %(account_id)s "
+            "and session_date between %(first)s and %(last)s order by 1"
+        ).format(key=sql.Identifier(key), table=sql.Identifier(*table.split(".")))
+        for (recorded,) in connection.execute(query, span):
+            if recorded not in computed:
+                raise LedgerConflict(f"{table}: {key} {recorded} is recorded but was not computed again")
+
+
+def _table(name: str, key: tuple[str, ...], kind: type) -> Table:
+    return Table(name, key, tuple(column for column in _columns(kind) if column not in key))
+
+
+def _columns(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _row(fact: Any) -> list[Any]:
+    values = (getattr(fact, field.name) for field in fields(fact))
+    return [Jsonb(dict(value)) if isinstance(value, dict) else value for value in values]
+
+
+def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
+    intent = verdict.intent
+    return (
+        intent.intent_id,
+        intent.account_id,
+        intent.strategy,
+        intent.strategy_version,
+        intent.symbol,
+        intent.side,
+        intent.purpose,
+        intent.leg,
+        intent.decision_at,
+        intent.session_date,
+        intent.target_weight,
+        intent.qty,
+        verdict.approved_qty,
+        verdict.outcome,
+        list(verdict.reason_codes),
+        verdict.reference_price,
+        verdict.equity_usd,
+    )
+
+
+def _check_row(verdict: Verdict, check: CheckResult) -> tuple[Any, ...]:
+    return (
+        verdict.intent.intent_id,
+        check.rule_id,
+        check.is_passed,
+        check.reason_code,
+        check.value,
+        check.limit,
+        check.allowed_qty,
+        Jsonb(dict(check.inputs)),
+    )
+
+
+# Queries ------------------------------------------------------------------------------------------
+
+
+def _select(connection: psycopg.Connection, kind: type[R], query: LiteralString, **parameters: Any) -> list[R]:
+    """The rows as records of `kind`, with text turned into the enumerations its fields ask for."""
+    enumerations = _enumerations(cast("Hashable", kind))
+    return [
+        kind(**{name: enumerations.get(name, _unchanged)(value) for name, value in row.items()})
+        for row in _rows(connection, query, **parameters)
+    ]
+
+
+@cache
+def _enumerations(kind: Hashable) -> dict[str, type[StrEnum]]:
+    return {
+        name: hint
+        for name, hint in get_type_hints(kind).items()
+        if isinstance(hint, type) and issubclass(hint, StrEnum)
+    }
+
+
+def _unchanged(value: T) -> T:
+    return value
+
+
+def _rows(connection: psycopg.Connection, query: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
+    return connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
+
+
+# The newest point, and the last one of the session before it.
+_EQUITY: LiteralString = """
+    with points as (
+        select distinct on (session_date)
+               account_id, at, session_date, cash_usd, receivable_usd, positions_usd, equity_usd, realised_usd,
+               unrealised_usd, dividends_usd, fees_usd, flows_usd, high_water_mark_usd
+        from execution.equity
+        where account_id = %(account_id)s and at <= %(as_of)s
+        order by session_date desc, at desc
+    )
+    select * from points order by at desc limit 2
+"""
+_FILLS: LiteralString = """
+    select execution_id, client_order_id, account_id, strategy, symbol, side, qty, price, filled_at, booked_at,
+           session_date
+    from execution.fills where account_id = %(account_id)s and booked_at <= %(as_of)s
+"""
+_ACTIVITIES: LiteralString = """
+    select activity_id, account_id, kind, at, settles_on, session_date, strategy, symbol, qty_delta, amount_usd, detail
+    from execution.activities where account_id = %(account_id)s and at <= %(as_of)s
+"""
+_MARKS: LiteralString = """
+    select distinct symbol, mark_price from execution.positions
+    where account_id = %(account_id)s and session_date = %(session_date)s and as_of <= %(as_of)s
+"""
+_BREAKER_EVENTS: LiteralString = """
+    select distinct on (breaker) account_id, breaker, event_no, state, at, session_date, cause, cleared_by, why
+    from risk.breaker_events where account_id = %(account_id)s and at <= %(as_of)s
+    order by breaker, event_no desc
+"""
+_LIVE_ORDER_EVENTS: LiteralString = """
+    with newest as (
+        select distinct on (client_order_id) client_order_id, event_no, status
+        from execution.order_events join execution.orders using (client_order_id)
+        where account_id = %(account_id)s and at <= %(as_of)s
+        order by client_order_id, event_no desc
+    )
+    select client_order_id, event_no, status, qty, at, session_date, detail
+    from execution.order_events join newest using (client_order_id)
+    where order_events.event_no <= newest.event_no and newest.status <> all(%(terminal)s)
+    order by client_order_id, event_no
+"""
+_ORDERS_BY_ID: LiteralString = """
+    select client_order_id, intent_id, attempt, account_id, strategy, strategy_version, symbol, side, qty, order_type,
+           time_in_force, submitted_at, session_date, limit_price, stop_price
+    from execution.orders where client_order_id = any(%(ids)s) order by submitted_at, client_order_id
+"""
+_CHECKS: LiteralString = """
+    select intent_id, rule_id, is_passed, reason_code, value, limit_value as "limit", allowed_qty, inputs
+    from risk.verdict_checks join risk.verdicts using (intent_id)
+    where account_id = %(account_id)s and session_date between %(first)s and %(last)s
+"""
+_VERDICTS: LiteralString = """
+    select * from risk.verdicts
+    where account_id = %(account_id)s and session_date between %(first)s and %(last)s
+"""
+_UNSENT: LiteralString = """
+    select verdicts.*, approvals.qty as approval_qty, approvals.approved_at, approvals.expires_at
+    from risk.approvals join risk.verdicts using (intent_id)
+    where account_id = %(account_id)s
+      and not exists (select from execution.orders where orders.intent_id = approvals.intent_id)
+    order by approvals.approved_at, verdicts.side desc, verdicts.strategy, verdicts.symbol
+"""

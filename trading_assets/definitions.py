@@ -1,0 +1,61 @@
+"""The one Dagster entry point: every stage's assets, checks, jobs, schedules and sensors, merged.
+
+Loading it reads trading.yaml and nothing else: no connection, no secret, no heavy library.
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from trading_assets.defs import automation
+from trading_assets.defs.analytics.dbt import dbt_models
+from trading_assets.defs.execution import assets as execution
+from trading_assets.defs.execution import jobs as execution_jobs
+from trading_assets.defs.execution import sensors as execution_sensors
+from trading_assets.defs.ingestion import assets as ingestion
+from trading_assets.defs.ingestion.checks import bars_checks
+from trading_assets.defs.notification import assets as notification
+from trading_assets.defs.notification import sensors as notification_sensors
+from trading_assets.defs.notification.jobs import deliver_messages_job
+from trading_assets.defs.resources import RESOURCES
+from trading_assets.defs.strategy.assets import strategy_assets
+from trading_assets.settings import load_trading_settings
+
+OWNERS = ["team:trading"]
+# A long weekend and a holiday may lie between two sessions.
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=5), warn_window=timedelta(days=4))
+
+
+def _with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
+    return spec.replace_attributes(owners=OWNERS, freshness_policy=FRESHNESS)
+
+
+defs = dg.Definitions(
+    assets=[
+        ingestion.instruments,
+        ingestion.corporate_actions,
+        ingestion.bars,
+        *strategy_assets(load_trading_settings()),
+        execution.trading_session,
+        dbt_models(),
+        notification.messages,
+    ],
+    asset_checks=[bars_checks],
+    jobs=[
+        automation.backfill_job,
+        automation.hourly_tick_job,
+        automation.end_of_day_job,
+        execution_jobs.execute_trades_job,
+        execution_jobs.manage_orders_job,
+        deliver_messages_job,
+    ],
+    schedules=[automation.hourly_tick_schedule, automation.end_of_day_schedule],
+    sensors=[
+        execution_sensors.execution_sensor,
+        execution_sensors.order_sensor,
+        notification_sensors.outbox_sensor,
+        notification_sensors.run_failure_sensor,
+    ],
+    resources=RESOURCES,
+    executor=dg.in_process_executor,
+).map_asset_specs(func=_with_policy)

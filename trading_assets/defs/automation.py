@@ -1,0 +1,74 @@
+"""What runs by itself across stages: the hourly tick, the end of the day, and the backfill of the whole graph.
+
+Sensors of one stage stand beside its assets. Everything here can be seen, started and stopped in the Dagster UI.
+"""
+
+from datetime import datetime
+
+import dagster as dg
+
+from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
+from trading_assets.defs.partitions import SESSIONS
+from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session
+from trading_assets.domain.values import Timeframe
+
+MAX_RUNTIME = {"dagster/max_runtime": "3600"}
+
+_DATA_TO_TARGETS = dg.AssetSelection.groups("ingestion", "strategy")
+_ANALYTICS = dg.AssetSelection.groups("analytics")
+
+backfill_job = dg.define_asset_job(
+    "backfill_job",
+    selection=_DATA_TO_TARGETS | dg.AssetSelection.assets(APPROVED_ORDERS, ORDERS, FILLS, POSITIONS) | _ANALYTICS,
+    partitions_def=SESSIONS,
+    description="The whole graph over past sessions, from bars to reports. It replays and never sends an order.",
+)
+
+hourly_tick_job = dg.define_asset_job(
+    "hourly_tick_job",
+    selection=_DATA_TO_TARGETS | dg.AssetSelection.assets(APPROVED_ORDERS),
+    partitions_def=SESSIONS,
+    tags=MAX_RUNTIME,
+    description="At a bar's close: bars, checks, indicators, signals, targets and the review, in one run.",
+)
+
+end_of_day_job = dg.define_asset_job(
+    "end_of_day_job",
+    selection=dg.AssetSelection.assets(FILLS, POSITIONS) | _ANALYTICS,
+    partitions_def=SESSIONS,
+    tags=MAX_RUNTIME,
+    description="After the close: the last fills, fees and marks, then the marts, the performance and the report.",
+)
+
+
+@dg.schedule(
+    job=hourly_tick_job,
+    cron_schedule=["31 10-15 * * 1-5", "1 13,16 * * 1-5"],
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def hourly_tick_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One minute after each bar close of a session; on a half day the last tick is at 13:01."""
+    return _request(context.scheduled_execution_time)
+
+
+@dg.schedule(
+    job=end_of_day_job,
+    cron_schedule=["15 13,16 * * 1-5"],
+    execution_timezone=str(NEW_YORK),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def end_of_day_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """A quarter of an hour after the session's close."""
+    return _request(context.scheduled_execution_time, only_after_close=True)
+
+
+def _request(scheduled_at: datetime, *, only_after_close: bool = False) -> dg.RunRequest | dg.SkipReason:
+    """A run for the session of `scheduled_at`, if a bar of it closed within the last quarter of an hour."""
+    today = scheduled_at.astimezone(NEW_YORK).date()
+    if not is_session(today):
+        return dg.SkipReason(f"{today} is no trading session.")
+    closes = [bounds.closes_at for bounds in bar_bounds(today, Timeframe.HOUR)][-1 if only_after_close else 0 :]
+    if not any(0 <= (scheduled_at - close).total_seconds() <= 15 * 60 for close in closes):
+        return dg.SkipReason(f"No bar of session {today} closed just before {scheduled_at:%H:%M}.")
+    return dg.RunRequest(run_key=scheduled_at.isoformat(), partition_key=today.isoformat())

@@ -1,0 +1,317 @@
+"""Runs the account: loads it from the ledger, calls the time loop of `domain.simulation`, stores what it wrote down.
+
+Each function is one transaction that holds the ledger's lock. Which of them a run calls belongs to the asset.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
+from trading_assets.adapters.plugins import load_strategies
+from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres.market import BARS_DATASET, actions_as_of, tape
+from trading_assets.adapters.postgres.notification import enqueue
+from trading_assets.adapters.postgres.quality import read_gates
+from trading_assets.adapters.postgres.strategy import targets_between
+from trading_assets.domain import simulation
+from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.domain.execution.orders import WorkingOrder
+from trading_assets.domain.journal import Approval, BreakerState, Journal
+from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.sessions import (
+    Session,
+    latest_closed_bar,
+    next_session,
+    previous_session,
+    session,
+    sessions_between,
+)
+from trading_assets.domain.notification import messages
+from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.review import recheck
+from trading_assets.domain.risk.verdicts import Outcome, TradingState, Verdict
+from trading_assets.domain.strategy.targets import Target
+from trading_assets.domain.values import decimal_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import psycopg
+
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.settings import TradingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What one call did: the account, rows written by table, and what the submitting transaction refused."""
+
+    account_id: str
+    written: Mapping[str, int]
+    refused: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TradingDesk:
+    """One configuration's account at the simulated broker, as of `now` (UTC)."""
+
+    database: Database
+    settings: TradingSettings
+    now: datetime
+
+    def replay(self, first: date, last: date) -> Outcomes:
+        """Walk every bar close of the sessions first..last with all phases, from the account as it stood before.
+
+        What is recorded already must come out the same: raises LedgerConflict otherwise, and nothing is stored.
+        """
+        with self.database.transaction() as connection:
+            ledger.lock_ledger(connection)
+            record = self._account_for(connection, first)
+            account, journal = self._account_before(connection, record, first)
+            recorded = ledger.recorded_verdicts(connection, record.account_id, first, last)
+            simulation.walk(account, self._moments(connection, first, last), self._rules, recorded, journal)
+            ledger.refuse_vanished(connection, record.account_id, first, last, journal)
+            return self._store(connection, account, journal)
+
+    def take_fills(self, day: date) -> Outcomes:
+        """Bring the account up to the newest closed bar: fills, marks, bookings of the session's end."""
+        with self.database.transaction() as connection:
+            ledger.lock_ledger(connection)
+            account, journal, _ = self._caught_up(connection, day)
+            return self._store(connection, account, journal)
+
+    def decide(self, day: date) -> Outcomes:
+        """Bring the account up to date and decide once, at the newest closed bar of session `day`."""
+        with self.database.transaction() as connection:
+            ledger.lock_ledger(connection)
+            account, journal, newest = self._caught_up(connection, day)
+            expected = latest_closed_bar(self.now, min(self.settings.timeframes)).closes_at
+            if newest is None or newest.at != expected or not newest.targets:
+                raise ContractBroken(
+                    f"strategy/targets holds nothing for the newest closed bar, {expected:%Y-%m-%d %H:%M} UTC: "
+                    f"materialise market/bars to strategy/targets for session {day} first."
+                )
+            self._count_unsent(connection, account, newest)
+            recorded = ledger.recorded_verdicts(connection, account.book.account_id, day, day)
+            simulation.decide(account, newest, self._rules, recorded, journal, approved_at=self.now)
+            return self._store(connection, account, journal)
+
+    def submit(self, day: date) -> Outcomes:
+        """Send every approval that is neither used nor expired, after a second look in the same transaction."""
+        with self.database.transaction() as connection:
+            ledger.lock_ledger(connection)
+            record = self._current(connection, day)
+            account = ledger.load_account(connection, record.account_id, self.now)
+            if account is None:
+                raise NotFound(f"Account {record.account_id} has not lived through a bar close yet.")
+            journal = Journal()
+            refused = []
+            for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
+                intent = verdict.intent
+                if reason := self._refusal(connection, account, verdict, approval):
+                    refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
+                    continue
+                decided_in = session(intent.session_date)
+                simulation.submit(account, [(verdict, approval)], intent.decision_at, decided_in, journal)
+            return self._store(connection, account, journal, refused)
+
+    # The account ------------------------------------------------------------------------------------
+
+    @property
+    def _rules(self) -> simulation.Rules:
+        broker = self.settings.broker
+        return simulation.Rules(
+            limits=RiskLimits.of(self.settings.risk.model_dump()),
+            fill_model=FillModel(broker.slippage_bps, broker.volume_limit),
+        )
+
+    def _account_for(self, connection: psycopg.Connection, first: date) -> ledger.AccountRecord:
+        """The account that can live through session `first` next, or did before; a new one when none begins earlier."""
+        fingerprint = self.settings.fingerprint()
+        earlier = [one for one in ledger.accounts(connection, fingerprint) if one.inception_session <= first]
+        for record in sorted(earlier, key=lambda one: one.inception_session == first, reverse=True):
+            if record.inception_session == first or _has_closed(record, previous_session(first)):
+                return record
+        if earlier:
+            raise LedgerConflict(_gap(earlier[-1], first))
+        broker = self.settings.broker
+        return ledger.open_account(connection, broker.kind, fingerprint, first, broker.opening_cash_usd)
+
+    def _current(self, connection: psycopg.Connection, day: date) -> ledger.AccountRecord:
+        """The account that trades in session `day`: the most recently opened one, or a new one that begins with it."""
+        fingerprint = self.settings.fingerprint()
+        earlier = [one for one in ledger.accounts(connection, fingerprint) if one.inception_session <= day]
+        if not earlier:
+            broker = self.settings.broker
+            return ledger.open_account(connection, broker.kind, fingerprint, day, broker.opening_cash_usd)
+        return earlier[-1]
+
+    def _account_before(
+        self, connection: psycopg.Connection, record: ledger.AccountRecord, first: date
+    ) -> tuple[simulation.Account, Journal]:
+        if record.inception_session == first:
+            return simulation.open_book(record.account_id, record.opening_cash_usd, session(first))
+        account = ledger.load_account(connection, record.account_id, session(previous_session(first)).closes_at)
+        if account is None:
+            raise LedgerConflict(_gap(record, first))
+        return account, Journal()
+
+    def _caught_up(
+        self, connection: psycopg.Connection, day: date
+    ) -> tuple[simulation.Account, Journal, simulation.Moment | None]:
+        """The account after the newest closed bar, what happened on the way, and that moment if `day` has one."""
+        record = self._current(connection, day)
+        account = ledger.load_account(connection, record.account_id, self.now)
+        if account is None or account.session_date is None:
+            account, journal = self._account_before(connection, record, record.inception_session)
+            first = record.inception_session
+        else:
+            journal, first = Journal(), account.session_date
+        newest = None
+        for moment in self._moments(connection, first, day):
+            if account.as_of is None or moment.at > account.as_of:
+                simulation.advance(account, moment, self._rules, journal)
+            newest = moment
+        return account, journal, newest if newest and newest.session.date == day else None
+
+    def _count_unsent(
+        self, connection: psycopg.Connection, account: simulation.Account, newest: simulation.Moment
+    ) -> None:
+        """Approvals of earlier moments on their way to the broker count as working orders."""
+        for verdict, approval in ledger.unsent_approvals(connection, account.book.account_id):
+            if verdict.intent.decision_at < newest.at and approval.expires_at > self.now:
+                order = simulation.market_order(verdict.intent, approval.qty, approval.approved_at)
+                account.working[order.client_order_id] = WorkingOrder.approved(order)
+
+    def _refusal(
+        self, connection: psycopg.Connection, account: simulation.Account, verdict: Verdict, approval: Approval
+    ) -> str | None:
+        """Why an approved order may not be sent now; None when it may. Its gate is held until the transaction ends."""
+        if approval.expires_at < self.now:
+            return f"the approval expired at {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        intent = verdict.intent
+        gates = read_gates(connection, BARS_DATASET, [intent.session_date], [intent.symbol], for_share=True)
+        snapshot = simulation.account_snapshot(
+            account,
+            self.now,
+            reference_prices={} if verdict.reference_price is None else {intent.symbol: verdict.reference_price},
+            gates={symbol: state for (_, symbol), state in gates.items()},
+        )
+        failed = [check for check in recheck(intent, approval.qty, snapshot, self._rules.limits) if not check.is_passed]
+        return ", ".join(f"{check.rule_id} {check.reason_code}" for check in failed) or None
+
+    def _store(
+        self,
+        connection: psycopg.Connection,
+        account: simulation.Account,
+        journal: Journal,
+        refused: Sequence[str] = (),
+    ) -> Outcomes:
+        """Store the journal and tell about it, in the transaction of `connection`."""
+        account_id = account.book.account_id
+        if not journal.positions or journal.positions[-1].as_of != account.as_of:
+            journal.positions.extend(simulation.position_snapshots(account))
+        written = ledger.record(connection, journal)
+        ledger.use_account(connection, account_id)
+        enqueue(connection, _messages(account_id, journal))
+        return Outcomes(account_id, written, refused)
+
+    # Moments ----------------------------------------------------------------------------------------
+
+    def _moments(self, connection: psycopg.Connection, first: date, last: date) -> list[simulation.Moment]:
+        """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
+        days = sessions_between(first, last)
+        bars = _bars(tape(self.database, self.settings.universe, first, last, self.now))
+        targets = _grouped(targets_between(self.database, load_strategies(self.settings), first, last))
+        actions = defaultdict(list)
+        for action in actions_as_of(self.database, self.now, self.settings.universe):
+            actions[action.ex_date].append(action)
+        gates: dict[date, dict[str, str]] = defaultdict(dict)
+        for (day, symbol), state in read_gates(connection, BARS_DATASET, days, self.settings.universe).items():
+            gates[day][symbol] = state
+        times = defaultdict(set)
+        for day, at in (*bars, *targets):
+            times[day].add(at)
+        return [
+            simulation.Moment(
+                at=at,
+                session=trading,
+                bars=bars.get((trading.date, at), []),
+                actions=actions.get(trading.date, []),
+                targets=targets.get((trading.date, at), []),
+                gates=gates[trading.date],
+            )
+            for trading in map(session, days)
+            for at in self._closes(trading, times[trading.date])
+        ]
+
+    def _closes(self, trading: Session, recorded: set[datetime]) -> list[datetime]:
+        """The moments of one session: its bar closes and, when it is over, its end. Raises when nothing is stored."""
+        if trading.closes_at > self.now:
+            return sorted(recorded)
+        if not recorded:
+            raise ContractBroken(
+                f"No bars and no targets are stored for session {trading.date}: "
+                f"run `trading backfill --from {trading.date} --to {trading.date}`, or materialise them in the UI."
+            )
+        return sorted({*recorded, trading.closes_at})
+
+
+def _has_closed(record: ledger.AccountRecord, day: date) -> bool:
+    """Whether the account has lived through the close of session `day`."""
+    return record.advanced_to is not None and record.advanced_to >= session(day).closes_at
+
+
+def _gap(record: ledger.AccountRecord, first: date) -> str:
+    reached = record.session_date or previous_session(record.inception_session)
+    return (
+        f"Account {record.account_id} has reached session {reached}, so session {first} cannot come next. Run "
+        f"`trading backfill --from {next_session(reached)} --to {previous_session(first)}` first, or begin a new "
+        f"account with `trading account open --inception {first}`."
+    )
+
+
+def _bars(frame: pd.DataFrame) -> dict[tuple[date, datetime], list[Bar]]:
+    """The tape in the ledger's arithmetic, by session and bar close, in order of symbol."""
+    bars = defaultdict(list)
+    for row in frame.itertuples(index=False):
+        bar = Bar(
+            symbol=row.symbol,
+            ts=row.ts.to_pydatetime(),
+            closes_at=row.closes_at.to_pydatetime(),
+            session_date=row.session_date,
+            open=decimal_of(row.open),
+            high=decimal_of(row.high),
+            low=decimal_of(row.low),
+            close=decimal_of(row.close),
+            volume=decimal_of(row.volume),
+        )
+        bars[bar.session_date, bar.closes_at].append(bar)
+    return bars
+
+
+def _grouped(targets: Iterable[Target]) -> dict[tuple[date, datetime], list[Target]]:
+    groups = defaultdict(list)
+    for target in targets:
+        groups[target.session_date, target.decision_at].append(target)
+    return groups
+
+
+def _messages(account_id: str, journal: Journal) -> list[messages.Message]:
+    """What a person is told of a journal."""
+    told = [messages.order_denied(verdict) for verdict in journal.verdicts if verdict.outcome is Outcome.DENIED]
+    told += [
+        messages.breaker_tripped(
+            account_id, event.breaker, event.event_no, TradingState.REDUCING, event.cause, event.at
+        )
+        for event in journal.breaker_events
+        if event.state is BreakerState.TRIPPED
+    ]
+    fills = defaultdict(list)
+    for fill in journal.fills:
+        fills[fill.session_date].append(fill)
+    return told + [messages.orders_filled(account_id, day, filled) for day, filled in fills.items()]

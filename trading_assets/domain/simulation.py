@@ -1,0 +1,365 @@
+"""The time loop: one account walks through bar closes, for one moment or for ten years of them.
+
+A moment has three phases: take fills, decide, submit. A backfill runs all three at every bar close; live jobs run the
+same functions one phase at a time. No clock and no I/O: everything comes in as arguments and goes out as a journal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from trading_assets.domain.execution.corporate_actions import actions_on_book
+from trading_assets.domain.execution.fees import fee_activities
+from trading_assets.domain.execution.fill_model import FillModel, work_bar
+from trading_assets.domain.execution.ids import activity_id, client_order_id
+from trading_assets.domain.execution.ledger import Activity, ActivityKind, Book, Fill
+from trading_assets.domain.execution.orders import (
+    Order,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+    WorkingOrder,
+    expire_day_orders,
+)
+from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
+from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.corporate_actions import CorporateAction
+from trading_assets.domain.market.sessions import Session
+from trading_assets.domain.risk.breakers import due_clearances, evaluate
+from trading_assets.domain.risk.exposure import WORST_FILL
+from trading_assets.domain.risk.intents import intents_from_targets
+from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.review import review
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, TradingState, Verdict
+from trading_assets.domain.strategy.targets import Target
+from trading_assets.domain.values import QTY_STEP, ZERO, Side
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One bar close of a session: what closed at `at` (UTC), what takes effect, what the strategies want.
+
+    `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol.
+    """
+
+    at: datetime
+    session: Session
+    bars: Sequence[Bar]
+    actions: Sequence[CorporateAction]
+    targets: Sequence[Target]
+    gates: Mapping[str, str]
+
+    @property
+    def closes(self) -> dict[str, Decimal]:
+        """Raw closing prices by symbol."""
+        return {bar.symbol: bar.close for bar in self.bars}
+
+    @property
+    def closes_session(self) -> bool:
+        return self.at == self.session.closes_at
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the account trades by."""
+
+    limits: RiskLimits
+    fill_model: FillModel
+
+
+@dataclass(slots=True)
+class Account:
+    """An account between two moments. `as_of` is the last bar close it has lived through (UTC), None before the first.
+
+    `tripped` holds the event that latched each breaker, `breaker_events` the number of the last event of each.
+    """
+
+    book: Book
+    working: dict[str, WorkingOrder] = field(default_factory=dict)
+    tripped: dict[str, BreakerEvent] = field(default_factory=dict)
+    breaker_events: dict[str, int] = field(default_factory=dict)
+    session_fills: list[Fill] = field(default_factory=list)
+    start_equity_usd: Decimal = ZERO
+    session_date: date | None = None
+    as_of: datetime | None = None
+
+
+def open_book(account_id: str, opening_cash_usd: Decimal, inception: Session) -> tuple[Account, Journal]:
+    """A new account with its first deposit, ready for the first moment of session `inception`."""
+    deposit = Activity(
+        activity_id=activity_id(account_id, ActivityKind.DEPOSIT, inception.date, None, None),
+        account_id=account_id,
+        kind=ActivityKind.DEPOSIT,
+        at=inception.opens_at,
+        settles_on=inception.date,
+        session_date=inception.date,
+        amount_usd=opening_cash_usd,
+    )
+    account = Account(book=Book(account_id))
+    account.book.apply_activity(deposit)
+    account.book.high_water_mark = opening_cash_usd
+    account.start_equity_usd = opening_cash_usd
+    return account, Journal(activities=[deposit])
+
+
+def walk(
+    account: Account, moments: Iterable[Moment], rules: Rules, recorded: Mapping[str, Verdict], journal: Journal
+) -> None:
+    """Live through `moments` in time order, all three phases at each. `recorded` verdicts, by intent id, are kept."""
+    for moment in moments:
+        advance(account, moment, rules, journal)
+        permitted = decide(account, moment, rules, recorded, journal, approved_at=moment.at)
+        submit(account, permitted, moment.at, moment.session, journal)
+
+
+def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
+    """Phase one: corporate actions, fills, marks, end-of-session bookings and breakers of one moment."""
+    book = account.book
+    if account.session_date != moment.session.date:
+        _begin_session(account, moment, journal)
+    for bar in moment.bars:
+        _take_fills(account, bar, rules.fill_model, journal)
+    book.mark(moment.closes)
+    if moment.closes_session:
+        _end_session(account, moment.session, journal)
+    account.as_of = moment.at
+    journal.equity.append(equity_point(account))
+    _trip_breakers(account, moment, rules.limits, journal)
+    if moment.closes_session:
+        journal.positions.extend(position_snapshots(account))
+
+
+def decide(
+    account: Account,
+    moment: Moment,
+    rules: Rules,
+    recorded: Mapping[str, Verdict],
+    journal: Journal,
+    approved_at: datetime,
+) -> list[tuple[Verdict, Approval]]:
+    """Phase two: intents from the moment's targets, reviewed at `approved_at` (UTC); returns what may be submitted."""
+    if not moment.targets:
+        return []
+    snapshot = account_snapshot(account, moment.at, moment.closes, moment.gates)
+    intents = intents_from_targets(moment.targets, snapshot, rules.limits, account.book.account_id)
+    verdicts = [_as_recorded(verdict, recorded) for verdict in review(intents, snapshot, rules.limits)]
+    expires_at = approved_at + rules.limits.approval_ttl
+    permitted = [
+        (verdict, Approval(verdict.intent.intent_id, verdict.approved_qty, approved_at, expires_at))
+        for verdict in verdicts
+        if verdict.outcome is not Outcome.DENIED
+    ]
+    journal.verdicts.extend(verdicts)
+    journal.approvals.extend(approval for _, approval in permitted)
+    return permitted
+
+
+def submit(
+    account: Account, permitted: Iterable[tuple[Verdict, Approval]], at: datetime, session: Session, journal: Journal
+) -> None:
+    """Phase three at the simulated broker: one market order an approval, acknowledged at once, working from `at`."""
+    for verdict, approval in permitted:
+        working = WorkingOrder.approved(market_order(verdict.intent, approval.qty, at))
+        journal.orders.append(working.order)
+        journal.order_events.extend(
+            working.move(status, at, session.date)
+            for status in (OrderStatus.SUBMITTING, OrderStatus.ACKED, OrderStatus.WORKING)
+        )
+        account.working[working.order.client_order_id] = working
+
+
+def _as_recorded(verdict: Verdict, recorded: Mapping[str, Verdict]) -> Verdict:
+    """A recorded verdict stands, but on the intent as computed now: storing finds that a changed one conflicts."""
+    earlier = recorded.get(verdict.intent.intent_id)
+    return replace(earlier, intent=verdict.intent) if earlier else verdict
+
+
+def market_order(intent: Intent, qty: Decimal, submitted_at: datetime) -> Order:
+    """The first attempt to execute `intent`: a market order for the day."""
+    return Order(
+        client_order_id=client_order_id(intent.intent_id, intent.leg, attempt=1),
+        intent_id=intent.intent_id,
+        attempt=1,
+        account_id=intent.account_id,
+        strategy=intent.strategy,
+        strategy_version=intent.strategy_version,
+        symbol=intent.symbol,
+        side=intent.side,
+        qty=qty,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        submitted_at=submitted_at,
+        session_date=intent.session_date,
+    )
+
+
+# What others see of an account -----------------------------------------------------------------------
+
+
+def account_snapshot(
+    account: Account, at: datetime, reference_prices: Mapping[str, Decimal], gates: Mapping[str, str]
+) -> AccountSnapshot:
+    """What the rules may look at: the book, the working orders, and the raw closes of the bars decided on."""
+    book = account.book
+    positions: dict[str, Decimal] = defaultdict(Decimal)
+    strategy_positions = {key: position.qty for key, position in book.positions.items()}
+    for (_, symbol), qty in strategy_positions.items():
+        positions[symbol] += qty
+    working_buys: dict[str, Decimal] = defaultdict(Decimal)
+    working_sells: dict[str, Decimal] = defaultdict(Decimal)
+    strategy_working: dict[Side, dict[tuple[str, str], Decimal]] = {side: defaultdict(Decimal) for side in Side}
+    working_buy_value = ZERO
+    for working in account.working.values():
+        order = working.order
+        side = working_buys if order.side is Side.BUY else working_sells
+        side[order.symbol] += working.remaining
+        strategy_working[order.side][order.strategy, order.symbol] += working.remaining
+        if order.side is Side.BUY:
+            working_buy_value += working.remaining * book.marks.get(order.symbol, ZERO) * WORST_FILL[Side.BUY]
+    return AccountSnapshot(
+        at=at,
+        session_date=account.session_date or at.date(),
+        trading_state=TradingState.ACTIVE,
+        equity_usd=book.equity,
+        cash_usd=book.cash,
+        start_equity_usd=account.start_equity_usd,
+        high_water_mark_usd=book.high_water_mark,
+        positions=positions,
+        strategy_positions=strategy_positions,
+        working_buys=working_buys,
+        working_sells=working_sells,
+        strategy_working_buys=strategy_working[Side.BUY],
+        strategy_working_sells=strategy_working[Side.SELL],
+        working_buy_value_usd=working_buy_value,
+        reference_prices=reference_prices,
+        marks=book.marks,
+        gates=gates,
+        tripped_breakers=frozenset(account.tripped),
+    )
+
+
+def equity_point(account: Account) -> EquityPoint:
+    """The account at its last bar close."""
+    book = account.book
+    return EquityPoint(
+        account_id=book.account_id,
+        at=_required(account.as_of),
+        session_date=_required(account.session_date),
+        cash_usd=book.cash,
+        receivable_usd=book.receivables,
+        positions_usd=book.positions_value,
+        equity_usd=book.equity,
+        realised_usd=book.realised,
+        unrealised_usd=book.unrealised,
+        dividends_usd=book.dividends,
+        fees_usd=book.fees,
+        flows_usd=book.flows,
+        high_water_mark_usd=book.high_water_mark,
+    )
+
+
+def position_snapshots(account: Account) -> list[PositionSnapshot]:
+    """Every position the account ever held, at its last bar close."""
+    book = account.book
+    return [
+        PositionSnapshot(
+            account_id=book.account_id,
+            session_date=_required(account.session_date),
+            strategy=strategy,
+            symbol=symbol,
+            as_of=_required(account.as_of),
+            qty=position.qty,
+            avg_cost_usd=position.avg_cost.quantize(QTY_STEP),
+            mark_price=book.marks[symbol],
+            value_usd=book.value_of(strategy, symbol),
+            realised_usd=position.realised_usd,
+            unrealised_usd=position.unrealised(book.marks[symbol]),
+        )
+        for (strategy, symbol), position in sorted(book.positions.items())
+    ]
+
+
+# Phase one, step by step -----------------------------------------------------------------------------
+
+
+def _begin_session(account: Account, moment: Moment, journal: Journal) -> None:
+    session, book = moment.session, account.book
+    account.start_equity_usd = book.equity
+    account.session_date = session.date
+    account.session_fills = []
+    book.settle(session.date)
+    tripped_in = {breaker: event.session_date for breaker, event in account.tripped.items()}
+    for clearance in due_clearances(tripped_in, session.date):
+        event = _breaker_event(account, clearance.breaker, BreakerState.CLEARED, session.opens_at)
+        _record_breaker(account, replace(event, cleared_by=clearance.cleared_by, why=clearance.why), journal)
+    opens = {bar.symbol: bar.open for bar in moment.bars}
+    orders = list(account.working.values())
+    activities, events = actions_on_book(book, orders, moment.actions, session.date, session.opens_at, opens)
+    journal.activities.extend(activities)
+    journal.order_events.extend(events)
+
+
+def _take_fills(account: Account, bar: Bar, model: FillModel, journal: Journal) -> None:
+    orders = [working for working in account.working.values() if working.order.symbol == bar.symbol]
+    if not orders:
+        return
+    fills, events = work_bar(orders, bar, model)
+    for fill in fills:
+        account.book.apply_fill(fill)
+    account.session_fills.extend(fills)
+    journal.fills.extend(fills)
+    journal.order_events.extend(events)
+    _drop_finished(account)
+
+
+def _end_session(account: Account, session: Session, journal: Journal) -> None:
+    fees = fee_activities(account.book.account_id, account.session_fills, session.date, session.closes_at)
+    for fee in fees:
+        account.book.apply_activity(fee)
+    journal.activities.extend(fees)
+    journal.order_events.extend(expire_day_orders(list(account.working.values()), session.closes_at, session.date))
+    _drop_finished(account)
+
+
+def _drop_finished(account: Account) -> None:
+    account.working = {key: working for key, working in account.working.items() if not working.is_terminal}
+
+
+def _trip_breakers(account: Account, moment: Moment, limits: RiskLimits, journal: Journal) -> None:
+    snapshot = account_snapshot(account, moment.at, moment.closes, moment.gates)
+    for trip in evaluate(snapshot, limits):
+        event = _breaker_event(account, trip.breaker, BreakerState.TRIPPED, moment.at)
+        _record_breaker(account, replace(event, cause=trip.cause), journal)
+
+
+def _breaker_event(account: Account, breaker: str, state: BreakerState, at: datetime) -> BreakerEvent:
+    return BreakerEvent(
+        account_id=account.book.account_id,
+        breaker=str(breaker),
+        event_no=account.breaker_events.get(breaker, 0) + 1,
+        state=state,
+        at=at,
+        session_date=_required(account.session_date),
+    )
+
+
+def _record_breaker(account: Account, event: BreakerEvent, journal: Journal) -> None:
+    account.breaker_events[event.breaker] = event.event_no
+    if event.state is BreakerState.TRIPPED:
+        account.tripped[event.breaker] = event
+    else:
+        del account.tripped[event.breaker]
+    journal.breaker_events.append(event)
+
+
+def _required(value: T | None) -> T:
+    if value is None:
+        raise ValueError("the account has not lived through any bar close yet: advance it first")
+    return value
