@@ -1,8 +1,8 @@
-{{ config(meta={'dagster': {'ref': {'name': 'int_orders__latest_status'}}}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'stg_execution__order_states'}}}) }}
 select
     intent_id,
     count(*) as live_orders
-from {{ ref('int_orders__latest_status') }}
+from {{ ref('stg_execution__order_states') }}
 where not is_terminal
 group by intent_id
 having count(*) > 1

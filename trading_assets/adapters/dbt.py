@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.postgres.database import Database
 
 PROJECT_DIRECTORY = Path(__file__).parents[2] / "dbt_project"
 _GENERATED = frozenset({"target", "logs", ".user.yml"})
@@ -99,7 +100,8 @@ class DbtProject:
         """`dbt build` against the database at `url` (postgresql://...), in this process.
 
         `select`: names of models and tests; none means everything except unit tests, which test the code and not the data.
-        A failed test is a result, not an exception. Raises ContractBroken when dbt could not run at all.
+        A failed test is a result, not an exception. Raises Unreachable without a database, and ContractBroken when dbt
+        could not run at all.
         """
         selection = ["--select", *select, "--indirect-selection", "empty"] if select else []
         return self._run(url, "build", "--exclude-resource-type", "unit_test", *selection)
@@ -111,6 +113,7 @@ class DbtProject:
     def _run(self, url: str, command: str, *options: str) -> list[NodeResult]:
         from dbt.cli.main import dbtRunner
 
+        _ensure_reachable(url)
         arguments = ["--no-use-colors", "--log-level", "warn", command, *self._locations(self.target), *options]
         with _environment(connection_environment(url)):
             outcome = dbtRunner().invoke(arguments)
@@ -154,6 +157,12 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _ensure_reachable(url: str) -> None:
+    """dbt wraps a refused connection into several exceptions; this raises Unreachable, which says what to do."""
+    with Database(url).transaction():
+        pass
 
 
 def _reduced(manifest: Mapping[str, Any]) -> dict[str, Any]:

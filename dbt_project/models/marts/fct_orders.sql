@@ -31,5 +31,5 @@ select
     coalesce(filled.filled_qty, 0) as filled_qty,
     filled.filled_usd / filled.filled_qty as average_price,
     filled.first_filled_at
-from {{ ref('int_orders__latest_status') }} as orders
+from {{ ref('stg_execution__order_states') }} as orders
 left join filled on orders.client_order_id = filled.client_order_id

@@ -94,12 +94,27 @@ def write_ledger() -> Writer:
         inception_session=days[0], opening_cash_usd=CASH,
     )  # fmt: skip
     for symbol in SYMBOLS:
-        out.add("market.instruments", symbol=symbol, name=f"{symbol} Corp.", exchange="XNYS", is_tradable=True, source="test")
+        out.add(
+            "market.instruments",
+            symbol=symbol,
+            name=f"{symbol} Corp.",
+            exchange="XNYS",
+            is_tradable=True,
+            source="test",
+        )
 
     def activity(kind: str, number: int, at: datetime, **more: Any) -> None:
         row = {"strategy": None, "symbol": None, "qty_delta": 0, "amount_usd": 0, "settles_on": days[number], **more}
         identity = f"{kind}-{number}-{row['strategy']}-{row['symbol']}"
-        out.add("execution.activities", activity_id=identity, account_id=ACCOUNT, kind=kind, at=at, session_date=days[number], **row)
+        out.add(
+            "execution.activities",
+            activity_id=identity,
+            account_id=ACCOUNT,
+            kind=kind,
+            at=at,
+            session_date=days[number],
+            **row,
+        )
 
     for number, day in enumerate(days):
         opened, closed = opens_at(day), closes_at(day)
@@ -117,7 +132,15 @@ def write_ledger() -> Writer:
                 held.qty *= 2
             if number == DIVIDEND_DAY and symbol == "AAA" and held.qty:
                 amount = held.qty * Decimal("0.55")
-                activity("dividend", number, opened, strategy=strategy, symbol=symbol, amount_usd=amount, settles_on=days[PAY_DAY])
+                activity(
+                    "dividend",
+                    number,
+                    opened,
+                    strategy=strategy,
+                    symbol=symbol,
+                    amount_usd=amount,
+                    settles_on=days[PAY_DAY],
+                )
                 dividends, receivable = dividends + amount, receivable + amount
                 due[PAY_DAY] = due.get(PAY_DAY, Decimal(0)) + amount
         sold = Decimal(0)
@@ -132,7 +155,7 @@ def write_ledger() -> Writer:
                 filled_at=opened, booked_at=closed, session_date=day,
             )  # fmt: skip
             out.add(
-                "execution.order_events", client_order_id=order["id"], event_no=2, status="FILLED", qty=order["qty"],
+                "execution.order_events", client_order_id=order["id"], event_no=4, status="FILLED", qty=order["qty"],
                 at=closed, session_date=day,
             )  # fmt: skip
             holdings[order["strategy"], order["symbol"]].trade(order["qty"] * sign, fill_price)
@@ -173,7 +196,13 @@ def write_ledger() -> Writer:
                     wanted = Decimal([0, 100, 150, 0, -50, 80][step % 6])
                     change = wanted - holdings[strategy, symbol].qty
                     signal = float(wanted) / 150
-                    common = {"strategy": strategy, "strategy_version": version, "symbol": symbol, "decision_at": closed, "session_date": day}
+                    common = {
+                        "strategy": strategy,
+                        "strategy_version": version,
+                        "symbol": symbol,
+                        "decision_at": closed,
+                        "session_date": day,
+                    }
                     out.add("strategy.signals", **common, timeframe="1d", signal=signal, reason=f"step {step % 6}")
                     out.add("strategy.targets", **common, signal=signal, capital_weight=0.5, target_weight=signal / 2)
                     if not change:
@@ -204,11 +233,14 @@ def write_ledger() -> Writer:
                         strategy_version=version, symbol=symbol, side=side, qty=abs(change), order_type="market",
                         time_in_force="day", submitted_at=closed, session_date=day,
                     )  # fmt: skip
-                    out.add(
-                        "execution.order_events", client_order_id=identity, event_no=1, status="WORKING", qty=abs(change),
-                        at=closed, session_date=day,
-                    )  # fmt: skip
-                    working.append({"id": identity, "strategy": strategy, "symbol": symbol, "side": side, "qty": abs(change)})
+                    for event_no, status in enumerate(("SUBMITTING", "ACKED", "WORKING"), start=1):
+                        out.add(
+                            "execution.order_events", client_order_id=identity, event_no=event_no, status=status,
+                            qty=abs(change), at=closed, session_date=day,
+                        )  # fmt: skip
+                    working.append(
+                        {"id": identity, "strategy": strategy, "symbol": symbol, "side": side, "qty": abs(change)}
+                    )
     return out
 
 
@@ -228,7 +260,9 @@ def new_database(postgres_server: str, migrated_template: str) -> Iterator[Calla
         name = f"{migrated_template}_{len(names)}_analytics"
         names.append(name)
         with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, migrated_template))))
+            connection.execute(
+                sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, migrated_template)))
+            )
         return Database(postgres_server.rsplit("/", 1)[0] + "/" + name)
 
     yield create

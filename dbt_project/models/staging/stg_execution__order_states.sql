@@ -1,0 +1,21 @@
+select
+    client_order_id,
+    intent_id,
+    attempt,
+    account_id,
+    strategy,
+    strategy_version,
+    symbol,
+    side,
+    qty,
+    working_qty,
+    order_type,
+    time_in_force,
+    limit_price,
+    stop_price,
+    submitted_at,
+    session_date,
+    status,
+    status_at,
+    is_terminal
+from {{ source('execution', 'order_states') }}
