@@ -14,7 +14,7 @@ from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -158,7 +158,8 @@ def load_trading_settings(path: Path | None = None) -> TradingSettings:
     try:
         return TradingSettings.model_validate(content)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
+        # A mistyped key is also a missing one: the typing mistake is the better explanation.
+        problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
         location = problem["loc"]
         raise SettingsError(f"{path}:{_line_of(root, location)}: {_explain(problem, location)}") from None
 
@@ -228,14 +229,17 @@ def _explain(problem: Any, location: tuple[int | str, ...]) -> str:
 
 
 def _accepted_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = TradingSettings
+    kind: Any = TradingSettings
     for step in location:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            model = model.model_fields[str(step)].annotation
-            model = next(
-                (part for part in get_args(model) if isinstance(part, type) and issubclass(part, BaseModel)), model
-            )
-    return list(model.model_fields)
+        # Either a field of a section, or an entry of a mapping such as `strategies`.
+        kind = kind.model_fields[str(step)].annotation if _is_section(kind) else get_args(kind)[-1]
+        if get_origin(kind) is not dict:
+            kind = next((part for part in get_args(kind) if _is_section(part)), kind)
+    return list(kind.model_fields)
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
 
 
 # The environment ---------------------------------------------------------------------------------

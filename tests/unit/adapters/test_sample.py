@@ -54,7 +54,7 @@ def test_bars_have_the_agreed_columns_and_types(sample: SampleSource) -> None:
 
 
 def test_hours_lie_on_the_grid_of_their_sessions(sample: SampleSource) -> None:
-    first, last = date(2022, 4, 19), date(2022, 6, 15)
+    first, last = date(2022, 4, 19), date(2022, 6, 14)
     frame = sample.bars(["MSFT"], Timeframe.HOUR, first, last, FAR_FUTURE)
     grid = [bounds for day in sessions_between(first, last) for bounds in bar_bounds(day, Timeframe.HOUR)]
     assert list(zip(frame["ts"], frame["closes_at"], strict=True)) == grid

@@ -1,0 +1,65 @@
+"""The resources as a run builds them: lazily, from trading.yaml and the environment."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from trading_assets.adapters.clock import ReplayClock, WallClock, set_replay_clock
+from trading_assets.adapters.ports import BarSource, Clock, EventBus
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.redis import NullEventBus, RedisEventBus
+from trading_assets.adapters.sample import SampleSource
+from trading_assets.defs.resources import RESOURCES
+from trading_assets.settings import PROJECT_ROOT, TradingSettings
+
+
+@pytest.fixture
+def configured(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "trading.yaml"
+    path.write_text((PROJECT_ROOT / "trading.yaml").read_text())
+    monkeypatch.setenv("TRADING_CONFIG", str(path))
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    return path
+
+
+def built() -> dict[str, object]:
+    seen: dict[str, object] = {}
+
+    @dg.asset
+    def probe(
+        database: dg.ResourceParam[Database],
+        clock: dg.ResourceParam[Clock],
+        bar_source: dg.ResourceParam[BarSource],
+        event_bus: dg.ResourceParam[EventBus],
+        settings: dg.ResourceParam[TradingSettings],
+    ) -> None:
+        seen.update(database=database, clock=clock, bar_source=bar_source, event_bus=event_bus, settings=settings)
+
+    assert dg.materialize([probe], resources=RESOURCES).success
+    return seen
+
+
+def test_resources_follow_the_configuration(configured: Path, database: Database) -> None:
+    resources = built()
+    assert resources["database"] == database
+    assert isinstance(resources["clock"], WallClock)
+    assert isinstance(resources["bar_source"], SampleSource)
+    assert isinstance(resources["event_bus"], NullEventBus)
+    assert resources["settings"].source == "sample"
+
+
+def test_replay_clock_and_redis_when_configured(
+    configured: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured.write_text(configured.read_text().replace("clock: wall", "clock: replay"))
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    set_replay_clock(database, datetime(2022, 5, 2, 15, 30, tzinfo=UTC))
+
+    resources = built()
+
+    assert isinstance(resources["clock"], ReplayClock)
+    assert resources["clock"].now() == datetime(2022, 5, 2, 15, 30, tzinfo=UTC)
+    assert isinstance(resources["event_bus"], RedisEventBus)

@@ -1,0 +1,209 @@
+"""trading.yaml and the environment: what is accepted, and what a mistake is told."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from trading_assets.domain.values import Timeframe
+from trading_assets.settings import (
+    PROJECT_ROOT,
+    Environment,
+    SettingsError,
+    TradingSettings,
+    load_environment,
+    load_trading_settings,
+)
+
+VALID = """\
+source: sample
+universe: [MSFT, AAPL]
+timeframes: [1d]
+strategies:
+  sma_crossover:
+    timeframe: 1d
+    capital_weight: 0.5
+    parameters: {fast: 20}
+risk:
+  max_position: 0.1
+broker:
+  opening_cash_usd: 100000
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TRADING_CONFIG", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "TRADING_HOME", "TRADING_PG_BIN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def load(tmp_path: Path, text: str) -> TradingSettings:
+    path = tmp_path / "trading.yaml"
+    path.write_text(text)
+    return load_trading_settings(path)
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        load(tmp_path, text)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith(f"{tmp_path}/trading.yaml")
+    return message.removeprefix(f"{tmp_path}/trading.yaml")
+
+
+def test_valid_file_is_read_with_defaults_for_what_it_leaves_out(tmp_path: Path) -> None:
+    settings = load(tmp_path, VALID)
+    assert settings.universe == ("AAPL", "MSFT")
+    assert settings.timeframes == (Timeframe.SESSION,)
+    assert settings.broker.opening_cash_usd == Decimal(100_000)
+    assert settings.risk.max_gross_exposure == 0.8
+    assert settings.clock == "wall"
+
+
+def test_the_projects_own_file_is_valid() -> None:
+    assert load_trading_settings(PROJECT_ROOT / "trading.yaml").strategies
+
+
+def test_configured_path_comes_before_the_working_folder_before_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_trading_settings() == load_trading_settings(PROJECT_ROOT / "trading.yaml")
+    (tmp_path / "trading.yaml").write_text(VALID.replace("[MSFT, AAPL]", "[IBM]"))
+    assert load_trading_settings().universe == ("IBM",)
+    (tmp_path / "mine.yaml").write_text(VALID.replace("[MSFT, AAPL]", "[GOOG]"))
+    monkeypatch.setenv("TRADING_CONFIG", str(tmp_path / "mine.yaml"))
+    assert load_trading_settings().universe == ("GOOG",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "max_position: 0.1",
+            "max_positon: 0.1",
+            ":10: risk.max_positon is not a setting. Did you mean max_position? "
+            "Accepted here: max_order_qty, max_order_notional, max_position, ",
+        ),
+        ("    capital_weight", "    wieght", ":7: strategies.sma_crossover.wieght is not a setting."),
+        ("source: sample", "sauce: sample", ":1: sauce is not a setting. Did you mean source?"),
+        (
+            "broker:",
+            "notifications: {email: {form: a@b.c}}\nbroker:",
+            ":11: notifications.email.form is not a setting. Accepted here: sender, recipients, min_severity.",
+        ),
+        ("source: sample", "source: yahu", ":1: source: input should be 'sample', got 'yahu'."),
+        ("[MSFT, AAPL]", "[]", ":2: universe is empty"),
+        ("[MSFT, AAPL]", "[MSFT, aapl]", ":2: universe.1: 'aapl' does not match"),
+        ("[MSFT, AAPL]", "[MSFT, MSFT]", ":2: universe: MSFT is listed twice."),
+        ("[MSFT, AAPL]", "MSFT", ":2: universe: input should be a valid tuple, got 'MSFT'."),
+        ("timeframes: [1d]", "timeframes: [5m]", ":3: timeframes.0: input should be '1h' or '1d', got '5m'."),
+        (
+            "timeframe: 1d",
+            "timeframe: 1h",
+            ":4: strategies: sma_crossover asks for timeframe 1h; timeframes lists only 1d.",
+        ),
+        ("0.5", "half", ":7: strategies.sma_crossover.capital_weight: input should be a valid number"),
+        (
+            "0.5",
+            "1.5",
+            ":7: strategies.sma_crossover.capital_weight: input should be less than or equal to 1, got 1.5.",
+        ),
+        ("100000", "-1", ":12: broker.opening_cash_usd: input should be greater than 0, got -1."),
+        ("max_position: 0.1", "max_position: [", ":12: not valid YAML: "),
+        ("timeframes: [1d]", "source: sample", ":3: not valid YAML: key source appears twice."),
+    ],
+)
+def test_mistake_is_one_line_with_file_line_key_and_remedy(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in complaint(tmp_path, VALID.replace(old, new, 1))
+
+
+def test_capital_weights_above_the_whole_account_are_refused(tmp_path: Path) -> None:
+    second = VALID.replace("risk:", "  rsi_reversion: {capital_weight: 0.51}\nrisk:")
+    assert "the capital weights sum to 1.01" in complaint(tmp_path, second)
+
+
+def test_capital_weights_of_exactly_the_whole_account_are_accepted(tmp_path: Path) -> None:
+    lines = "".join(f"  s{number}: {{capital_weight: 0.1}}\n" for number in range(10))
+    assert len(load(tmp_path, VALID.split("  sma")[0] + lines).strategies) == 10
+
+
+def test_empty_file_names_the_expected_keys(tmp_path: Path) -> None:
+    assert "expected keys such as source, universe" in complaint(tmp_path, "# nothing yet\n")
+
+
+def test_missing_file_names_the_way_to_choose_another(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"gone\.yaml cannot be read \(No such file.*TRADING_CONFIG"):
+        load_trading_settings(tmp_path / "gone.yaml")
+
+
+def test_tickers_that_yaml_takes_for_booleans_stay_tickers(tmp_path: Path) -> None:
+    assert load(tmp_path, VALID.replace("[MSFT, AAPL]", "[ON, NO, Y]")).universe == ("NO", "ON", "Y")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[MSFT, AAPL]", "[AAPL, MSFT]"),
+        ("100000", "100000.00"),
+        ("broker:", "clock: replay\nbroker:"),
+        ("broker:", "notifications: {email: {sender: a@example.com, recipients: [b@example.com]}}\nbroker:"),
+        ("  max_position: 0.1", "  max_position: 0.10\n  allow_short: false"),
+    ],
+)
+def test_fingerprint_ignores_what_moves_no_order(tmp_path: Path, old: str, new: str) -> None:
+    assert load(tmp_path, VALID.replace(old, new)).fingerprint() == load(tmp_path, VALID).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[MSFT, AAPL]", "[MSFT]"),
+        ("timeframes: [1d]", "timeframes: [1d, 1h]"),
+        ("0.5", "0.4"),
+        ("{fast: 20}", "{fast: 21}"),
+        ("max_position: 0.1", "max_position: 0.2"),
+        ("100000", "100001"),
+    ],
+)
+def test_fingerprint_changes_with_what_decides_trading(tmp_path: Path, old: str, new: str) -> None:
+    changed = load(tmp_path, VALID.replace(old, new)).fingerprint()
+    assert changed != load(tmp_path, VALID).fingerprint()
+    assert len(changed) == 8
+
+
+def test_environment_without_variables_is_the_embedded_default() -> None:
+    environment = load_environment()
+    assert environment == Environment()
+    assert environment.home == Path(".trading")
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
+        environment.required_database_url()
+
+
+def test_postgres_scheme_is_accepted_and_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:pw@host:5432/trading")
+    assert load_environment().required_database_url() == "postgresql://me:pw@host:5432/trading"
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [("DATABASE_URL", "postgresql:// or postgres://"), ("REDIS_URL", "redis://"), ("SMTP_URL", "smtp:// or smtps://")],
+)
+def test_url_of_another_kind_is_refused_without_showing_it(
+    name: str, accepted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "mysql://me:hunter2@host/db")
+    with pytest.raises(SettingsError) as error:
+        load_environment()
+    assert str(error.value).startswith(f"{name} must start with {accepted}")
+    assert "hunter2" not in str(error.value)
+
+
+def test_secrets_never_show_in_text_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@host/db")
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@host")
+    monkeypatch.setenv("SMTP_URL", "smtps://me:hunter2@host")
+    environment = load_environment()
+    shown = f"{environment} {environment!r} {environment.model_dump_json()} {environment.model_dump()}"
+    assert "hunter2" not in shown
