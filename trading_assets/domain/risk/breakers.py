@@ -60,13 +60,13 @@ class Decline:
 
 def daily_decline(snapshot: AccountSnapshot) -> Decline:
     """Equity against the session's start, flows excluded. Raises InputMissingError."""
-    return Decline(positive("equity_usd", snapshot.equity_usd), positive("start_equity_usd", snapshot.start_equity_usd))
+    return Decline(positive(snapshot.equity_usd, "equity_usd"), positive(snapshot.start_equity_usd, "start_equity_usd"))
 
 
 def drawdown(snapshot: AccountSnapshot) -> Decline:
     """Equity against its flow-adjusted high-water mark. Raises InputMissingError."""
     return Decline(
-        positive("equity_usd", snapshot.equity_usd), positive("high_water_mark_usd", snapshot.high_water_mark_usd)
+        positive(snapshot.equity_usd, "equity_usd"), positive(snapshot.high_water_mark_usd, "high_water_mark_usd")
     )
 
 

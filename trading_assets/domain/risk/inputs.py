@@ -11,25 +11,28 @@ from trading_assets.domain.values import ZERO
 
 
 class InputMissingError(ValueError):
-    """A rule needs a number that is absent, not finite, or outside what the quantity can be. The message names it."""
+    """A rule needs a number that is absent, not finite or out of range. The message is `field` or `field[key]`."""
+
+    def __init__(self, field: str, key: object = None) -> None:
+        super().__init__(field if key is None else f"{field}[{key}]")
 
 
-def finite(name: str, value: Decimal | None) -> Decimal:
+def finite(value: Decimal | None, field: str, key: object = None) -> Decimal:
     """`value`, or InputMissingError when it is None, NaN or infinite."""
     if value is None or not value.is_finite():
-        raise InputMissingError(name)
+        raise InputMissingError(field, key)
     return value
 
 
-def positive(name: str, value: Decimal | None) -> Decimal:
+def positive(value: Decimal | None, field: str, key: object = None) -> Decimal:
     """`value`, or InputMissingError when it is None, NaN, infinite, zero or negative."""
     if value is None or not value.is_finite() or value <= ZERO:
-        raise InputMissingError(name)
+        raise InputMissingError(field, key)
     return value
 
 
-def unsigned(name: str, value: Decimal | None) -> Decimal:
+def unsigned(value: Decimal | None, field: str, key: object = None) -> Decimal:
     """`value`, or InputMissingError when it is None, NaN, infinite or negative."""
     if value is None or not value.is_finite() or value < ZERO:
-        raise InputMissingError(name)
+        raise InputMissingError(field, key)
     return value

@@ -97,7 +97,7 @@ def check_order_quantity(
     intent: Intent, _snapshot: AccountSnapshot, limits: RiskLimits, _projection: Projection
 ) -> CheckResult:
     """RC-13: shares of one order. Closing orders too: what is cut off is wanted again at the next decision."""
-    qty = positive("qty", intent.qty)
+    qty = positive(intent.qty, "qty")
     return _capped(
         "RC-13",
         ReasonCode.QUANTITY_EXCEEDS_LIMIT,
@@ -113,7 +113,7 @@ def check_order_notional(
     intent: Intent, snapshot: AccountSnapshot, limits: RiskLimits, projection: Projection
 ) -> CheckResult:
     """RC-14: USD value of the opening shares of one order, at the reference price."""
-    price, equity_usd = _price(intent, snapshot), positive("equity_usd", snapshot.equity_usd)
+    price, equity_usd = _price(intent, snapshot), positive(snapshot.equity_usd, "equity_usd")
     opening_qty = projection.opening_qty(intent)
     limit_usd = limits.max_order_notional * equity_usd
     value_usd = opening_qty * price
@@ -137,8 +137,8 @@ def check_buying_power(
     Free is settled cash less the buffer, working orders, approvals of this moment and what shorts reserve. Sells add
     nothing before they are executed.
     """
-    price, equity_usd = _price(intent, snapshot), positive("equity_usd", snapshot.equity_usd)
-    cash_usd = finite("cash_usd", snapshot.cash_usd)
+    price, equity_usd = _price(intent, snapshot), positive(snapshot.equity_usd, "equity_usd")
+    cash_usd = finite(snapshot.cash_usd, "cash_usd")
     reserved_usd = projection.reserved_usd()
     free_usd = max(ZERO, cash_usd - limits.cash_buffer * equity_usd - reserved_usd)
     worst_price = price * WORST_FILL[intent.side]
@@ -169,7 +169,7 @@ def check_short_sale(
     inputs = {"allow_short": str(limits.allow_short).lower()}
     if intent.side is Side.BUY:
         return CheckResult("RC-18", True, None, None, None, None, inputs)
-    qty = positive("qty", intent.qty)
+    qty = positive(intent.qty, "qty")
     owned_qty = max(ZERO, projection.strategy_long_qty(intent.strategy, intent.symbol))
     return _capped(
         "RC-18",
@@ -186,8 +186,8 @@ def check_position(
     intent: Intent, snapshot: AccountSnapshot, limits: RiskLimits, projection: Projection
 ) -> CheckResult:
     """RC-21: USD value of the symbol's position when all orders of this side fill and none of the other."""
-    price, equity_usd = _price(intent, snapshot), positive("equity_usd", snapshot.equity_usd)
-    qty = positive("qty", intent.qty)
+    price, equity_usd = _price(intent, snapshot), positive(snapshot.equity_usd, "equity_usd")
+    qty = positive(intent.qty, "qty")
     before_qty = projection.directed_qty(intent.symbol, intent.side)
     limit_usd = limits.max_position * equity_usd
     value_usd = max(ZERO, before_qty + qty) * price
@@ -210,8 +210,8 @@ def check_gross_exposure(
     intent: Intent, snapshot: AccountSnapshot, limits: RiskLimits, projection: Projection
 ) -> CheckResult:
     """RC-22: sum of all symbols' worst absolute USD values, unless this order leaves its symbol's worst as it is."""
-    price, equity_usd = _price(intent, snapshot), positive("equity_usd", snapshot.equity_usd)
-    qty = positive("qty", intent.qty)
+    price, equity_usd = _price(intent, snapshot), positive(snapshot.equity_usd, "equity_usd")
+    qty = positive(intent.qty, "qty")
     others_usd = projection.gross_without_usd(intent.symbol)
     before_qty = projection.directed_qty(intent.symbol, intent.side)
     worst_qty = projection.worst_qty(intent.symbol)
@@ -289,7 +289,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def _price(intent: Intent, snapshot: AccountSnapshot) -> Decimal:
-    return positive(f"reference_prices[{intent.symbol}]", snapshot.reference_prices.get(intent.symbol))
+    return positive(snapshot.reference_prices.get(intent.symbol), "reference_prices", intent.symbol)
 
 
 def _whole_shares(budget_usd: Decimal, price: Decimal) -> Decimal:
@@ -306,7 +306,7 @@ def _only_closing(
     limit: float | None,
     inputs: Mapping[str, str],
 ) -> CheckResult:
-    qty = positive("qty", intent.qty)
+    qty = positive(intent.qty, "qty")
     closable_qty = projection.closable_qty(intent.symbol, intent.side)
     if qty <= closable_qty:
         return CheckResult(rule_id, True, None, value, limit, None, inputs)
