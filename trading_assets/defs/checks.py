@@ -3,7 +3,7 @@
 `blocking` stops downstream assets inside the same run only; the gate rows stop trading in every other run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 import dagster as dg
@@ -24,13 +24,24 @@ Load = Callable[[Database, TradingSettings, date, date, datetime], pd.DataFrame]
 SEVERITIES = {Severity.CRITICAL: dg.AssetCheckSeverity.ERROR, Severity.WARNING: dg.AssetCheckSeverity.WARN}
 
 
-def suite_checks(asset: dg.AssetKey, suite: Suite, load: Load) -> dg.AssetChecksDefinition:
-    """The checks of `suite` on `asset`, over the sessions of the run; without a partition, over all stored ones."""
+def suite_checks(
+    asset: dg.AssetKey, suite: Suite, load: Load, compared_with: Sequence[dg.AssetKey] = ()
+) -> dg.AssetChecksDefinition:
+    """The checks of `suite` on `asset`, over the sessions of the run; without a partition, over all stored ones.
+
+    `compared_with`: assets that `load` reads as well, and that are materialised first when they are in the same run.
+    """
 
     @dg.multi_asset_check(
         name=f"{suite.name}_suite",
         specs=[
-            dg.AssetCheckSpec(each.name, asset=asset, description=each.description, blocking=each.blocking)
+            dg.AssetCheckSpec(
+                each.name,
+                asset=asset,
+                description=each.description,
+                blocking=each.blocking,
+                additional_deps=compared_with,
+            )
             for each in suite.expectations
         ],
         compute_kind="greatexpectations",

@@ -39,7 +39,19 @@ def sound_bars(
                 high, low = max(open_, close) * 1.001, min(open_, close) * 0.999
                 volume = float(random.integers(1_000, 100_000))
                 rows.append((symbol, str(timeframe), *bounds, day, open_, high, low, close, volume, "test"))
-    columns = "symbol timeframe ts closes_at session_date open high low close volume source".split()
+    columns = [
+        "symbol",
+        "timeframe",
+        "ts",
+        "closes_at",
+        "session_date",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        "source",
+    ]
     return pd.DataFrame(rows, columns=columns).astype({"ts": "datetime64[us, UTC]", "closes_at": "datetime64[us, UTC]"})
 
 

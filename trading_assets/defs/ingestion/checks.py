@@ -2,12 +2,12 @@
 
 from datetime import date, datetime, timedelta
 
-import dagster as dg
 import pandas as pd
 
 from trading_assets.adapters.postgres import quality
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.checks import suite_checks
+from trading_assets.defs.ingestion import assets
 from trading_assets.domain.market.bar_rules import HISTORY_DAYS, BarContext, annotate_bars
 from trading_assets.quality.suites import BARS
 from trading_assets.settings import TradingSettings
@@ -32,4 +32,4 @@ def load_bars(database: Database, settings: TradingSettings, first: date, last: 
     return annotate_bars(quality.stored_bars(database, history_start, last), context)
 
 
-BARS_CHECKS = suite_checks(dg.AssetKey(["market", "bars"]), BARS, load_bars)
+bars_checks = suite_checks(assets.BARS, BARS, load_bars, compared_with=[assets.INSTRUMENTS, assets.CORPORATE_ACTIONS])
