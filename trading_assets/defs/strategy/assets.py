@@ -64,7 +64,7 @@ def indicators_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         kinds=KINDS,
-        description="Every indicator that a strategy declares, one column each, point in time, in the bar's raw prices.",
+        description="Every declared indicator, one column each, point in time, in the raw prices of its bar.",
     )
     def indicators(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
@@ -93,7 +93,7 @@ def _store_indicators(
     bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
     actions = market.actions_as_of(database, part.knowledge_time, universe)
     values = technical.compute(bars, point_in_time_factors(bars, actions), declared)
-    is_wanted = (bars["session_date"] >= part.first).to_numpy(dtype=bool)
+    is_wanted = (bars["session_date"] >= part.first).to_numpy(dtype=bool, copy=True)
     # Strategies read back as far as their memory, whatever range is asked for: what lacks there is filled,
     # what is stored there stays, because it was computed with the knowledge of its own session.
     start = store.lookback_start(database, universe, timeframe, part.first, memory)
