@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from trading_assets.adapters.clock import ReplayClock, WallClock, set_replay_clock
-from trading_assets.adapters.ports import BarSource, Clock, EventBus
+from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus, RedisEventBus
 from trading_assets.adapters.sample import SampleSource
@@ -21,6 +21,7 @@ def configured(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path.write_text((PROJECT_ROOT / "trading.yaml").read_text())
     monkeypatch.setenv("TRADING_CONFIG", str(path))
     monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.setenv("TRADING_HOME", str(tmp_path))
     monkeypatch.delenv("REDIS_URL", raising=False)
     return path
 
@@ -34,9 +35,11 @@ def built() -> dict[str, object]:
         clock: dg.ResourceParam[Clock],
         bar_source: dg.ResourceParam[BarSource],
         event_bus: dg.ResourceParam[EventBus],
+        notifiers: dg.ResourceParam[list[Notifier]],
         settings: dg.ResourceParam[TradingSettings],
     ) -> None:
-        seen.update(database=database, clock=clock, bar_source=bar_source, event_bus=event_bus, settings=settings)
+        seen.update(database=database, clock=clock, bar_source=bar_source)
+        seen.update(event_bus=event_bus, notifiers=notifiers, settings=settings)
 
     assert dg.materialize([probe], resources=RESOURCES).success
     return seen
@@ -48,6 +51,7 @@ def test_resources_follow_the_configuration(configured: Path, database: Database
     assert isinstance(resources["clock"], WallClock)
     assert isinstance(resources["bar_source"], SampleSource)
     assert isinstance(resources["event_bus"], NullEventBus)
+    assert [notifier.channel.name for notifier in resources["notifiers"]] == ["log"]
     assert resources["settings"].source == "sample"
 
 

@@ -1,5 +1,6 @@
 """Schema `market` against a real PostgreSQL: versions, what was known when, and the quality gates."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -156,3 +157,23 @@ def test_stored_bars_refuse_to_be_rewritten(database: Database, statement: str) 
     store(database, daily(["AAPL"], *THANKSGIVING_WEEK))
     with pytest.raises(Exception, match="append-only"), database.transaction() as connection:
         connection.execute(statement)
+
+
+def test_two_runs_that_store_the_same_bars_at_once_add_one_version(database: Database) -> None:
+    frame = daily(["AAPL", "IBM"], *THANKSGIVING_WEEK)
+
+    with ThreadPoolExecutor(2) as pool:
+        written = list(pool.map(lambda _: store(database, frame), range(2)))
+
+    assert sorted(written) == [0, 10]
+
+
+def test_history_of_a_table_with_many_versions_still_compares_with_the_newest(database: Database) -> None:
+    frame = daily(["AAPL"], date(2010, 11, 24), date(2010, 11, 24))
+    for close in (1.0, 2.0, 1.0):
+        assert store(database, frame.assign(close=close)) == 1
+
+    assert store(database, frame.assign(close=1.0)) == 0
+    with database.transaction() as connection:
+        versions = connection.execute("select version, close from market.bars order by version").fetchall()
+    assert versions == [(1, 1.0), (2, 2.0), (3, 1.0)]
