@@ -93,6 +93,7 @@ def write_ledger() -> Writer:
         "execution.accounts", account_id=ACCOUNT, broker="simulated", fingerprint="0badcafe",
         inception_session=days[0], opening_cash_usd=CASH,
     )  # fmt: skip
+    out.add("ops.current_account", account_id=ACCOUNT)
     for symbol in SYMBOLS:
         out.add(
             "market.instruments",
@@ -245,11 +246,11 @@ def write_ledger() -> Writer:
 
 
 @pytest.fixture(scope="module")
-def ledger(postgres_server: str, migrated_template: str, new_database: Callable[[], Database]) -> Iterator[Database]:
+def ledger(postgres_server: str, migrated_template: str, new_database: Callable[[], Database]) -> Database:
     """A database that holds the ledger, shared by the tests of a module."""
     database = new_database()
     write_ledger().store(database)
-    yield database
+    return database
 
 
 @pytest.fixture(scope="module")
