@@ -55,7 +55,7 @@ def test_unknown_strategy_lists_the_found_ones_and_suggests_the_nearest():
 
 def test_two_plugins_of_one_name_are_refused_with_both_named():
     other = EntryPoint("sma_crossover", "someones_strategies:Sma", GROUP)
-    with pytest.raises(PluginError, match="Two plug-ins offer a strategy 'sma_crossover'.*SmaCrossover.*Sma"):
+    with pytest.raises(PluginError, match=r"Two plug-ins offer a strategy 'sma_crossover'.*SmaCrossover.*Sma"):
         load_strategies(settings_with(sma_crossover={"capital_weight": 1}), [BUILT_IN, other])
 
 

@@ -1,4 +1,4 @@
-"""The built-in strategies against decisions worked out by hand, and proofs that they neither look ahead nor too far back."""
+"""The built-in strategies against decisions worked out by hand; proofs that they look neither ahead nor too far back."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -89,7 +89,7 @@ def test_rsi_reversion_keeps_symbols_apart():
 
 
 def test_rsi_reversion_with_entry_not_below_exit_is_refused():
-    with pytest.raises(ParameterError, match="'entry' is 60.0, accepted is less than 'exit' \\(55.0\\)"):
+    with pytest.raises(ParameterError, match=r"'entry' is 60.0, accepted is less than 'exit' \(55.0\)"):
         RsiReversion.configured({"entry": 60})
 
 

@@ -138,13 +138,13 @@ def test_compute_with_a_wrong_factor_refuses(factors):
 
 
 def test_indicator_of_an_unknown_kind_lists_the_known_ones():
-    with pytest.raises(UnknownIndicator, match="'smma'.*atr, ema, rsi, sma"):
+    with pytest.raises(UnknownIndicator, match=r"'smma'.*atr, ema, rsi, sma"):
         Indicator("smma", 20)
 
 
 @pytest.mark.parametrize("period", [1, 0, -5, 20_000, 2.5, True])
 def test_indicator_with_a_wrong_period_names_it(period):
-    with pytest.raises(UnknownIndicator, match="period .* must be a whole number of bars from 2 to 10000"):
+    with pytest.raises(UnknownIndicator, match=r"period .* must be a whole number of bars from 2 to 10000"):
         Indicator("sma", period)
 
 

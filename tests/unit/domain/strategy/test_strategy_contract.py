@@ -63,7 +63,7 @@ def decided(answer) -> pd.DataFrame:
 
 
 def test_unknown_parameter_lists_the_accepted_ones():
-    with pytest.raises(ParameterError, match="'probe' has no parameter 'perod'. Accepted: period, level"):
+    with pytest.raises(ParameterError, match=r"'probe' has no parameter 'perod'. Accepted: period, level"):
         Probe.configured({"perod": 5})
 
 
