@@ -98,10 +98,8 @@ def staged(
     connection.execute(sql.SQL("drop table pg_temp.{}").format(stage))
 
 
-def merge(
-    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
-    """Insert new rows and update changed ones; returns how many were written. Merging the same rows again writes none."""
+def merge(connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Insert new rows and update changed ones; returns how many. Merging the same rows again writes none."""
     others = [name for name in columns if name not in table.key]
     with staged(connection, table, columns, rows) as stage:
         cursor = connection.execute(
@@ -126,7 +124,7 @@ def merge(
 def append_versions(
     connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> int:
-    """Insert rows whose key is new (version 1) or whose compared columns differ from the newest version (version + 1).
+    """Insert rows whose key is new (version 1), or whose compared columns differ from the newest version (the next one).
 
     `table.key` is the key without `version`. Returns how many versions were added.
     """
