@@ -128,6 +128,19 @@ def test_reduction_names_only_the_caps_that_set_the_quantity(snapshot: Any, inte
     assert failed == {"RC-14": 200, "RC-21": 50}
 
 
+def test_reduction_to_one_share_is_approved(snapshot: Any, intent: Any, limits: Any) -> None:
+    (verdict,) = review([intent(qty=10)], snapshot(positions={"AAA": 199}), limits())
+    assert (verdict.outcome, verdict.approved_qty) == (Outcome.REDUCED, 1)
+
+
+def test_orders_of_one_symbol_and_moment_add_up_to_its_caps(snapshot: Any, intent: Any, limits: Any) -> None:
+    book = snapshot(positions={"AAA": 50, "BBB": 1_400})
+    buys = [intent(qty=100, intent_id=name) for name in ("00", "01", "02")]
+    verdicts = review(buys, book, limits(max_position="0.5"))
+    assert [v.approved_qty for v in verdicts] == [100, 50, 0]
+    assert verdicts[1].reason_codes == (ReasonCode.GROSS_EXPOSURE_EXCEEDS_LIMIT,)
+
+
 def test_reduction_below_one_share_is_a_denial_with_its_caps(snapshot: Any, intent: Any, limits: Any) -> None:
     (verdict,) = review([intent(qty=10)], snapshot(positions={"AAA": "199.5"}), limits())
     assert (verdict.outcome, verdict.approved_qty) == (Outcome.DENIED, 0)

@@ -126,6 +126,8 @@ CASES = [
     Case("RC-22", {"positions": {"AAA": 100, "BBB": 1_600}}, SELL | {"qty": 200}, True),
     Case("RC-22", {"positions": {"AAA": 100, "BBB": 1_600}}, SELL | {"qty": 201}, False, 200),
     Case("RC-22", {"positions": {"BBB": 1_600}}, BUY | {"qty": 1}, False, 0),
+    Case("RC-22", {"positions": {"AAA": 100, "BBB": 1_400}}, BUY | {"qty": 100}, True),
+    Case("RC-22", {"positions": {"AAA": 100, "BBB": 1_400}}, BUY | {"qty": 101}, False, 100),
     Case("RC-30", {"equity_usd": "98000.01"}, BUY, True),
     Case("RC-30", LOSS_STOP_NEW, BUY, False, 0),
     Case("RC-30", {"equity_usd": "97999.99"}, BUY, False, 0),
