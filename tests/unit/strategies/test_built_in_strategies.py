@@ -1,4 +1,4 @@
-"""The built-in strategies against decisions worked out by hand; proofs that they look neither ahead nor too far back."""
+"""The built-in strategies against decisions worked out by hand; they look neither ahead nor too far back."""
 
 from datetime import UTC, date, datetime, timedelta
 

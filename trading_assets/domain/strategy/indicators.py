@@ -25,7 +25,7 @@ MINIMUM_PERIOD = 2
 MAXIMUM_PERIOD = 10_000
 
 
-class UnknownIndicator(ValueError):
+class UnknownIndicatorError(ValueError):
     """No indicator of that kind, or parameters that it does not accept."""
 
 
@@ -92,17 +92,19 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Indicator:
-    """An indicator that a strategy declares, for example `Indicator("sma", 20)`. Raises UnknownIndicator."""
+    """An indicator that a strategy declares, for example `Indicator("sma", 20)`. Raises UnknownIndicatorError."""
 
     kind: str
     period: int
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise UnknownIndicator(f"No indicator is called {self.kind!r}: choose one of {', '.join(sorted(KINDS))}.")
+            raise UnknownIndicatorError(
+                f"No indicator is called {self.kind!r}: choose one of {', '.join(sorted(KINDS))}."
+            )
         is_whole = isinstance(self.period, int) and not isinstance(self.period, bool)
         if not is_whole or not MINIMUM_PERIOD <= self.period <= MAXIMUM_PERIOD:
-            raise UnknownIndicator(
+            raise UnknownIndicatorError(
                 f"{self.kind}: period {self.period!r} must be a whole number of bars "
                 f"from {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}."
             )

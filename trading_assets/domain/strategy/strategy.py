@@ -34,7 +34,7 @@ class StrategyError(Exception):
     """A strategy raised or broke its contract; the message names it."""
 
 
-class UndeclaredIndicator(KeyError):
+class UndeclaredIndicatorError(KeyError):
     """A strategy asked its view for an indicator that it does not declare."""
 
     def __str__(self) -> str:
@@ -60,10 +60,10 @@ class View:
             raise ValueError(f"The view of {owner} lacks the declared indicators {', '.join(sorted(missing))}.")
 
     def indicator(self, indicator: Indicator) -> Floats:
-        """The values of a declared indicator, one a bar, NaN while warming up. Raises UndeclaredIndicator."""
+        """The values of a declared indicator, one a bar, NaN while warming up. Raises UndeclaredIndicatorError."""
         if indicator.column not in self._declared:
             declared = ", ".join(sorted(self._declared)) or "none"
-            raise UndeclaredIndicator(
+            raise UndeclaredIndicatorError(
                 f"{self._owner} asks for {indicator.column} but declares only {declared}: "
                 "add it to what indicators() returns."
             )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading_assets.domain.strategy.indicators import KINDS, Indicator, UnknownIndicator, compute
+from trading_assets.domain.strategy.indicators import KINDS, Indicator, UnknownIndicatorError, compute
 
 ALL_KINDS = [Indicator(kind, period) for kind in KINDS for period in (3, 14)]
 START = datetime(2020, 1, 2, 14, 30, tzinfo=UTC)
@@ -138,13 +138,13 @@ def test_compute_with_a_wrong_factor_refuses(factors):
 
 
 def test_indicator_of_an_unknown_kind_lists_the_known_ones():
-    with pytest.raises(UnknownIndicator, match=r"'smma'.*atr, ema, rsi, sma"):
+    with pytest.raises(UnknownIndicatorError, match=r"'smma'.*atr, ema, rsi, sma"):
         Indicator("smma", 20)
 
 
 @pytest.mark.parametrize("period", [1, 0, -5, 20_000, 2.5, True])
 def test_indicator_with_a_wrong_period_names_it(period):
-    with pytest.raises(UnknownIndicator, match=r"period .* must be a whole number of bars from 2 to 10000"):
+    with pytest.raises(UnknownIndicatorError, match=r"period .* must be a whole number of bars from 2 to 10000"):
         Indicator("sma", period)
 
 

@@ -14,7 +14,7 @@ from trading_assets.domain.strategy.strategy import (
     ConfiguredStrategy,
     Strategy,
     StrategyError,
-    UndeclaredIndicator,
+    UndeclaredIndicatorError,
     decide,
     strategy_version,
 )
@@ -103,7 +103,7 @@ def test_version_is_the_code_version_and_eight_hex_digits_that_never_move():
 def test_undeclared_indicator_is_refused_by_name_even_when_it_is_stored():
     with pytest.raises(StrategyError, match="asks for rsi_9 but declares only sma_2") as caught:
         decided(lambda view: view.signals(view.indicator(Indicator("rsi", 9)), []))
-    assert isinstance(caught.value.__cause__, UndeclaredIndicator)
+    assert isinstance(caught.value.__cause__, UndeclaredIndicatorError)
 
 
 # Answers -----------------------------------------------------------------------------------------
