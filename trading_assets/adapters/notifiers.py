@@ -22,6 +22,7 @@ from trading_assets.domain.notification.messages import Channel, Message, Messag
 from trading_assets.settings import Environment, NotificationSettings
 
 SMTP_TIMEOUT_S = 10.0
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 EMAIL_MAX_AGE = timedelta(days=3)
 """A fact older than this when it was recorded comes from a backfill or a rehearsal and is not worth an e-mail."""
 
@@ -170,27 +171,33 @@ class EmailNotifier:
             raise Unreachable(f"The {where} does not answer: {type(error).__name__}: {error}") from error
 
     def _connected(self) -> smtplib.SMTP:
-        tls = ssl.create_default_context()
+        host, port, tls = self.server.host, self.server.port, ssl.create_default_context()
+        client: smtplib.SMTP
         if self.server.is_tls:
-            client: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.server.host, self.server.port, timeout=SMTP_TIMEOUT_S, context=tls
-            )
-            is_private = True
+            client = smtplib.SMTP_SSL(host, port, timeout=SMTP_TIMEOUT_S, context=tls)
         else:
-            client = smtplib.SMTP(self.server.host, self.server.port, timeout=SMTP_TIMEOUT_S)
+            client = smtplib.SMTP(host, port, timeout=SMTP_TIMEOUT_S)
+        try:
             client.ehlo()
-            is_private = client.has_extn("starttls")
-            if is_private:
+            is_private = self.server.is_tls
+            if not is_private and client.has_extn("starttls"):
                 client.starttls(context=tls)
-        if self.server.user is not None:
-            if not is_private and self.server.host not in ("localhost", "127.0.0.1", "::1"):
-                client.close()
-                raise AuthFailed(
-                    f"The mail server {self.server.host}:{self.server.port} offers no TLS: the password was not sent. "
-                    "Use smtps:// or a server with STARTTLS."
-                )
-            client.login(self.server.user, self.server.password or "")
+                is_private = True
+            self._log_in(client, is_private)
+        except BaseException:
+            client.close()
+            raise
         return client
+
+    def _log_in(self, client: smtplib.SMTP, is_private: bool) -> None:
+        if self.server.user is None:
+            return
+        if not is_private and self.server.host not in THIS_MACHINE:
+            raise AuthFailed(
+                f"The mail server {self.server.host}:{self.server.port} offers no TLS, so the password was not sent: "
+                "use smtps:// or a server with STARTTLS."
+            )
+        client.login(self.server.user, self.server.password or "")
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()

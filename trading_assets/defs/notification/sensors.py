@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 
 from trading_assets.adapters.ports import Notifier
 from trading_assets.adapters.postgres import notification
@@ -74,11 +75,19 @@ def _title(run: dg.DagsterRun) -> str:
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:
-    """The innermost error of each failed step, without stacks; what Dagster says when no step failed."""
-    reasons = []
-    for event in context.get_step_failure_events():
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        reasons.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+    """The error of each failed step with what caused it, without stacks; what Dagster says when no step failed."""
+    reasons = [
+        f"{event.step_key}: " + "\n  caused by ".join(_chain(event.step_failure_data.error))
+        for event in context.get_step_failure_events()
+    ]
     return "\n".join(reasons) or context.failure_event.message or "The run failed without a message."
+
+
+def _chain(error: SerializableErrorInfo | None) -> list[str]:
+    messages = []
+    while error is not None:
+        # Dagster wraps an exception of ours in one of its own that says only which step it was.
+        if not (error.cause and (error.cls_name or "").startswith("Dagster")):
+            messages.append(error.message.strip())
+        error = error.cause
+    return messages
