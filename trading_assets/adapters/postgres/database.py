@@ -124,7 +124,7 @@ def merge(connection: psycopg.Connection, table: Table, columns: Sequence[str], 
 def append_versions(
     connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> int:
-    """Insert rows whose key is new (version 1), or whose compared columns differ from the newest version (the next one).
+    """Insert rows whose key is new (version 1) or whose compared columns differ from the newest version (+ 1).
 
     `table.key` is the key without `version`. Returns how many versions were added.
     """
@@ -135,8 +135,8 @@ def append_versions(
             sql.SQL(
                 "insert into {table} ({columns}, version) "
                 "select {stage_columns}, coalesce(newest.version, 0) + 1 from {stage} as stage left join lateral ("
-                "select * from {table} as stored where ({stored_key}) = ({stage_key}) order by stored.version desc limit 1"
-                ") as newest on true where newest.version is null or ({old}) is distinct from ({new})"
+                "select * from {table} as stored where ({stored_key}) = ({stage_key}) "
+                "order by stored.version desc limit 1) as newest on true where newest.version is null or ({old}) is distinct from ({new})"
             ).format(
                 table=table.identifier,
                 columns=_names(columns),
