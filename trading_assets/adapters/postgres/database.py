@@ -136,7 +136,8 @@ def append_versions(
                 "insert into {table} ({columns}, version) "
                 "select {stage_columns}, coalesce(newest.version, 0) + 1 from {stage} as stage left join lateral ("
                 "select * from {table} as stored where ({stored_key}) = ({stage_key}) "
-                "order by stored.version desc limit 1) as newest on true where newest.version is null or ({old}) is distinct from ({new})"
+                "order by stored.version desc limit 1) as newest on true "
+                "where newest.version is null or ({old}) is distinct from ({new})"
             ).format(
                 table=table.identifier,
                 columns=_names(columns),
