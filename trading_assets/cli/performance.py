@@ -10,8 +10,8 @@ NOT_ENOUGH_DATA = "-"
 QUERY = """
     select performance.*,
            (select count(*) from execution.fills where fills.account_id = performance.account_id) as fills,
-           (select coalesce(sum(fee_usd), 0) from execution.fills
-             where fills.account_id = performance.account_id) as fees_usd,
+           (select coalesce(-sum(amount_usd), 0) from execution.activities
+             where activities.account_id = performance.account_id and kind in ('fee_sec', 'fee_taf')) as fees_usd,
            (select min(first.session_date) from analytics.performance as first
              where first.account_id = performance.account_id) as first_session,
            report.path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from trading_assets.range_run import Outcome
+    from trading_assets.range_run import Outcome, Progress
 
 # The last three years of the sample history.
 DEMO_FIRST, DEMO_LAST = "2010-03-01", "2013-03-01"
@@ -79,8 +79,22 @@ def _terminal(log: Path) -> Iterator[Console]:
 
 
 def _run_with_progress(console: Console, first: date, last: date) -> Outcome:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    with _progress(console) as report:
+        from trading_assets.definitions import defs
+        from trading_assets.range_run import run_sessions
 
+        return run_sessions(defs, first, last, report)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal; one line a finished step anywhere else."""
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    if not console.is_terminal:
+        yield _line_printer(console)
+        return
     columns = (
         SpinnerColumn(),
         BarColumn(),
@@ -88,19 +102,21 @@ def _run_with_progress(console: Console, first: date, last: date) -> Outcome:
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("Loading the graph", total=None)
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Loading the graph and planning the run", total=None)
+        yield lambda seen: bar.update(task, completed=seen.done, total=seen.total, description=seen.step)
 
-        from trading_assets.definitions import defs
-        from trading_assets.range_run import run_sessions
 
-        bar.update(task, description="Planning the run")
-        return run_sessions(
-            defs,
-            first,
-            last,
-            report=lambda done: bar.update(task, completed=done.done, total=done.total, description=done.step),
-        )
+def _line_printer(console: Console) -> Callable[[Progress], None]:
+    last_done = 0
+
+    def report(seen: Progress) -> None:
+        nonlocal last_done
+        if seen.done > last_done:
+            console.print(f"{seen.done}/{seen.total} {seen.step}", markup=False, soft_wrap=True)
+            last_done = seen.done
+
+    return report
 
 
 def _tell(console: Console, outcome: Outcome, log: Path, seconds: float) -> None:

@@ -1,0 +1,157 @@
+"""The `trading` command as a person meets it: help, messages, exit codes, and no secret on the screen."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.cli.database import without_password
+
+COMMANDS = ("account", "backfill", "clock", "demo", "doctor", "env", "ledger", "migrate", "up")
+# A port of the range that is never given out: nothing listens there.
+STOPPED = "postgresql://trading:hunter2@127.0.0.1:1/trading"
+
+
+def trading(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    return subprocess.run(
+        [sys.executable, "-m", "trading_assets.cli", *arguments],
+        cwd=home,
+        env={**inherited, "TRADING_HOME": str(home / ".trading"), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_lists_every_command_and_is_quick(tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = trading(tmp_path, "--help")
+    assert result.returncode == 0
+    assert [line.split()[0] for line in result.stdout.split("Commands:")[1].splitlines() if line] == list(COMMANDS)
+    assert time.monotonic() - began < 5
+
+
+def test_help_loads_neither_dagster_nor_the_database_driver(tmp_path: Path) -> None:
+    program = "import sys, trading_assets.cli; print({'dagster', 'psycopg', 'pandas', 'pydantic'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("ledger", "hash"), ("account", "list"), ("migrate",), ("backfill", "--from", "2012-01-03", "--to", "2012-01-04")],
+)
+def test_stopped_database_is_one_line_with_advice(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = trading(tmp_path, *arguments, DATABASE_URL=STOPPED)
+    complaint = result.stderr + result.stdout
+    assert result.returncode == 1
+    assert "PostgreSQL does not answer" in complaint
+    assert "trading doctor" in complaint
+    assert "Traceback" not in complaint
+    assert "hunter2" not in complaint
+
+
+def test_database_that_was_never_made_is_not_made_by_a_question(tmp_path: Path) -> None:
+    result = trading(tmp_path, "ledger", "hash")
+    assert result.returncode == 1
+    assert "There is no database" in result.stderr
+    assert not (tmp_path / ".trading" / "postgres").exists()
+
+
+def test_broken_configuration_is_one_line_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "trading.yaml").write_text("source: sample\nuniverse: [MSFT]\nstrategie: {}\n")
+    result = trading(tmp_path, "demo")
+    assert result.returncode == 1
+    assert "trading.yaml:3: strategie is not a setting" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_range_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:
+    result = trading(tmp_path, "backfill", "--from", "2012-01-04", "--to", "2012-01-03")
+    assert result.returncode == 2
+    assert "ends on 2012-01-03, before it begins on 2012-01-04" in result.stderr
+
+
+def test_up_on_a_taken_port_names_it_and_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = trading(tmp_path, "up", "--port", str(port))
+    assert result.returncode == 1
+    assert f"Port {port} on 127.0.0.1 can not be used" in result.stderr
+    assert f"make up PORT={port + 1}" in result.stderr
+    assert not (tmp_path / ".trading").exists()
+
+
+def test_second_up_in_one_folder_is_refused(tmp_path: Path) -> None:
+    from trading_assets.services import sole_holder
+
+    with sole_holder(tmp_path / ".trading", "up"):
+        result = trading(tmp_path, "up", "--port", "0")
+    assert result.returncode == 1
+    assert "Another `trading up` is at work" in result.stderr
+
+
+def test_doctor_in_a_new_folder_finds_nothing_failed(tmp_path: Path) -> None:
+    result = trading(tmp_path, "doctor", TRADING_CONFIG=str(Path(__file__).parents[3] / "trading.yaml"))
+    assert result.returncode == 0, result.stdout
+    states = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()}
+    assert states["configuration"] == "ok"
+    assert states["postgresql"] == "missing"
+    assert "`make demo` or `make up` makes one" in result.stdout
+
+
+def test_doctor_with_what_is_broken_says_so_and_hides_the_password(tmp_path: Path) -> None:
+    result = trading(tmp_path, "doctor", DATABASE_URL=STOPPED, REDIS_URL="redis://:hunter2@127.0.0.1:1/0")
+    states = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()}
+    assert result.returncode == 1
+    assert states["postgresql"] == states["schema"] == states["redis"] == "failed"
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_doctor_with_an_unmigrated_database_asks_for_the_migration(tmp_path: Path, database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute("update public.schema_version set version_num = '0001'")
+    result = trading(tmp_path, "doctor", DATABASE_URL=database.url)
+    assert result.returncode == 1
+    assert "run `trading migrate`" in result.stdout
+
+
+def test_migrate_makes_both_schemas_and_a_second_time_changes_nothing(tmp_path: Path, database: Database) -> None:
+    for _ in range(2):
+        result = trading(tmp_path, "migrate", DATABASE_URL=database.url, REDIS_URL="redis://127.0.0.1:1/0")
+        assert result.returncode == 0, result.stderr
+    with psycopg.connect(database.url) as connection:
+        tables = connection.execute("select to_regclass('dagster.event_logs'), to_regclass('market.bars')").fetchone()
+    assert tables == ("dagster.event_logs", "market.bars")
+    assert (tmp_path / ".trading" / "dagster" / "dagster.yaml").exists()
+
+
+def test_env_hides_passwords_unless_they_are_asked_for(tmp_path: Path) -> None:
+    variables = {"DATABASE_URL": STOPPED, "REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}
+    hidden = trading(tmp_path, "env", **variables)
+    shown = trading(tmp_path, "env", "--show-secrets", **variables)
+    assert "hunter2" not in hidden.stdout
+    assert f"export DATABASE_URL={STOPPED}" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@host:5432/db?sslmode=require", "postgresql://me:***@host:5432/db?sslmode=require"),
+        ("redis://:secret@host/0", "redis://:***@host/0"),
+        ("postgresql:///local", "postgresql:///local"),
+    ],
+)
+def test_url_without_password_keeps_the_rest(url: str, shown: str) -> None:
+    assert without_password(url) == shown
