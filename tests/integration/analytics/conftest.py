@@ -104,6 +104,18 @@ def write_ledger() -> Writer:
             source="test",
         )
 
+    actions = (("BBB", SPLIT_DAY, "split", 2, None), ("AAA", DIVIDEND_DAY, "cash_dividend", None, 0.55))
+    for symbol, number, kind, ratio, amount in actions:
+        out.add(
+            "market.corporate_actions",
+            symbol=symbol,
+            ex_date=days[number],
+            kind=kind,
+            split_ratio=ratio,
+            amount_usd=amount,
+            source="test",
+        )
+
     def activity(kind: str, number: int, at: datetime, **more: Any) -> None:
         row = {"strategy": None, "symbol": None, "qty_delta": 0, "amount_usd": 0, "settles_on": days[number], **more}
         identity = f"{kind}-{number}-{row['strategy']}-{row['symbol']}"

@@ -19,8 +19,9 @@ def time_weighted_returns(equity_usd: Floats, flows_usd: Floats) -> Floats:
     nothing returns 0.
     """
     before = np.concatenate(([0.0], equity_usd[:-1])) + flows_usd
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(before > 0, (equity_usd - before) / before, 0.0), dtype=np.float64)
+    returns: Floats = np.zeros(len(before))
+    np.divide(equity_usd - before, before, out=returns, where=before > 0)
+    return returns
 
 
 def growth(returns: Floats) -> Floats:
