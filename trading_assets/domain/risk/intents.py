@@ -101,12 +101,8 @@ def _legs(target: Target, snapshot: AccountSnapshot, limits: RiskLimits) -> Iter
         yield _Leg(Side.SELL if is_short else Side.BUY, Purpose.INCREASE if held else Purpose.OPEN, ZERO)
         return
     wanted = -size.qty if is_short else size.qty
-    if held * wanted < ZERO:
+    if held * wanted <= ZERO:
         yield from _traded(-held, Purpose.CLOSE)
-        yield from _traded(wanted, Purpose.OPEN)
-    elif not wanted:
-        yield from _traded(-held, Purpose.CLOSE)
-    elif not held:
         yield from _traded(wanted, Purpose.OPEN)
     else:
         delta = wanted - held

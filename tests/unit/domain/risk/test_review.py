@@ -187,6 +187,13 @@ def test_second_sell_of_the_same_shares_is_denied(snapshot: Any, intent: Any, li
     assert second.reason_codes == (ReasonCode.SHORT_SALE_DISABLED,)
 
 
+def test_cover_of_a_short_takes_no_buying_power_from_the_next_buy(snapshot: Any, intent: Any, limits: Any) -> None:
+    # The buffer of 5,000, the short's reserve of 10,000 and 5,200 for BBB.
+    book = snapshot(positions={"AAA": -100}, cash_usd=20_200)
+    verdicts = review([intent(), intent(symbol="BBB")], book, limits())
+    assert [v.outcome for v in verdicts] == [Outcome.APPROVED, Outcome.APPROVED]
+
+
 def test_flip_of_a_position_passes_as_close_and_open_when_shorts_are_allowed(
     snapshot: Any, intent: Any, limits: Any
 ) -> None:

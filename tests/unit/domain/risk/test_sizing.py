@@ -45,7 +45,9 @@ def test_fixed_fractional_of_a_known_case_is_exact(
     numbers = [None if text is None else Decimal(text) for text in (equity, weight, price)]
     sizing = fixed_fractional(*numbers)
     assert (sizing.qty, sizing.reason) == (qty, reason)
-    assert sizing.inputs == {"equity": str(equity), "weight": str(weight), "price": str(price)}
+    assert sizing.inputs == {
+        name: text or "missing" for name, text in (("equity", equity), ("weight", weight), ("price", price))
+    }
     assert reason.is_sized != reason.value.endswith("INVALID")
 
 
