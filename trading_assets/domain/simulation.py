@@ -41,6 +41,9 @@ from trading_assets.domain.values import QTY_STEP, ZERO, Side
 
 T = TypeVar("T")
 
+UNKNOWN = Decimal("NaN")
+"""A number that is missing: every rule that needs it denies."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -222,7 +225,7 @@ def account_snapshot(
         side[order.symbol] += working.remaining
         strategy_working[order.side][order.strategy, order.symbol] += working.remaining
         if order.side is Side.BUY:
-            working_buy_value += working.remaining * book.marks.get(order.symbol, ZERO) * WORST_FILL[Side.BUY]
+            working_buy_value += working.remaining * book.marks.get(order.symbol, UNKNOWN) * WORST_FILL[Side.BUY]
     return AccountSnapshot(
         at=at,
         session_date=account.session_date or at.date(),

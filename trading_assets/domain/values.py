@@ -39,6 +39,11 @@ def decimal_of(number: float) -> Decimal:
     return Decimal(repr(float(number)))
 
 
+def plain(number: Decimal) -> str:
+    """`number` as text that does not depend on how many zeros it carries: 64, 64.0 and 64.000000000 are one record."""
+    return format(number.normalize(), "f")
+
+
 class ReasonCode(StrEnum):
     """Why risk denied or reduced an intent: CATEGORY_CONDITION."""
 

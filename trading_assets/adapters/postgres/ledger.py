@@ -390,9 +390,18 @@ _ACTIVITIES: LiteralString = """
     select activity_id, account_id, kind, at, settles_on, session_date, strategy, symbol, qty_delta, amount_usd, detail
     from execution.activities where account_id = %(account_id)s and at <= %(as_of)s
 """
+# The newest close of every symbol; for what is held, the mark that the account itself recorded.
 _MARKS: LiteralString = """
-    select distinct symbol, mark_price from execution.positions
-    where account_id = %(account_id)s and session_date = %(session_date)s and as_of <= %(as_of)s
+    with closes as (
+        select distinct on (symbol) symbol, close::numeric as price from market.bars
+        where closes_at <= %(as_of)s and session_date = %(session_date)s and (version = 1 or known_at <= %(as_of)s)
+        order by symbol, closes_at desc, version desc
+    ),
+    recorded as (
+        select distinct symbol, mark_price as price from execution.positions
+        where account_id = %(account_id)s and session_date = %(session_date)s and as_of <= %(as_of)s
+    )
+    select symbol, coalesce(recorded.price, closes.price) from closes full join recorded using (symbol)
 """
 _BREAKER_EVENTS: LiteralString = """
     select distinct on (breaker) account_id, breaker, event_no, state, at, session_date, cause, cleared_by, why
@@ -401,15 +410,15 @@ _BREAKER_EVENTS: LiteralString = """
 """
 _LIVE_ORDER_EVENTS: LiteralString = """
     with newest as (
-        select distinct on (client_order_id) client_order_id, event_no, status
-        from execution.order_events join execution.orders using (client_order_id)
-        where account_id = %(account_id)s and at <= %(as_of)s
-        order by client_order_id, event_no desc
+        select distinct on (client_order_id) client_order_id, e.event_no, e.status
+        from execution.order_events as e join execution.orders as o using (client_order_id)
+        where o.account_id = %(account_id)s and e.at <= %(as_of)s
+        order by client_order_id, e.event_no desc
     )
-    select client_order_id, event_no, status, qty, at, session_date, detail
-    from execution.order_events join newest using (client_order_id)
-    where order_events.event_no <= newest.event_no and newest.status <> all(%(terminal)s)
-    order by client_order_id, event_no
+    select client_order_id, e.event_no, e.status, e.qty, e.at, e.session_date, e.detail
+    from execution.order_events as e join newest using (client_order_id)
+    where e.event_no <= newest.event_no and newest.status <> all(%(terminal)s)
+    order by client_order_id, e.event_no
 """
 _ORDERS_BY_ID: LiteralString = """
     select client_order_id, intent_id, attempt, account_id, strategy, strategy_version, symbol, side, qty, order_type,

@@ -226,7 +226,8 @@ class TradingDesk:
         """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
         days = sessions_between(first, last)
         bars = _bars(tape(self.database, self.settings.universe, first, last, self.now))
-        targets = _grouped(targets_between(self.database, load_strategies(self.settings), first, last))
+        versions = {one.name: one.version for one in load_strategies(self.settings)}
+        targets = _grouped(targets_between(self.database, versions, first, last))
         actions = defaultdict(list)
         for action in actions_as_of(self.database, self.now, self.settings.universe):
             actions[action.ex_date].append(action)

@@ -10,7 +10,7 @@ from trading_assets.domain.execution.ids import activity_id
 from trading_assets.domain.execution.ledger import MARK_PRICE_DETAIL, Activity, ActivityKind, Book
 from trading_assets.domain.execution.orders import SPLIT_DETAIL, TERMINAL, OrderEvent, OrderStatus, WorkingOrder
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.values import ZERO, money, quantity
+from trading_assets.domain.values import ZERO, money, plain, quantity
 
 
 def actions_on_book(
@@ -56,7 +56,7 @@ def _dividends(book: Book, action: CorporateAction, at: datetime) -> list[Activi
             strategy=strategy,
             symbol=action.symbol,
             amount_usd=money(qty * action.amount_usd),
-            detail={"entitled_qty": str(qty), "amount_per_share_usd": str(action.amount_usd)},
+            detail={"entitled_qty": plain(qty), "amount_per_share_usd": plain(action.amount_usd)},
         )
         book.apply_activity(activity)
         activities.append(activity)
@@ -103,7 +103,7 @@ def _share_activity(
         symbol=action.symbol,
         qty_delta=qty_delta,
         amount_usd=amount,
-        detail={"split_ratio": str(action.split_ratio), MARK_PRICE_DETAIL: str(price)},
+        detail={"split_ratio": plain(_ratio(action)), MARK_PRICE_DETAIL: plain(price)},
     )
 
 

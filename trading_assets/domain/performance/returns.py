@@ -18,8 +18,8 @@ def time_weighted_returns(equity_usd: Floats, flows_usd: Floats) -> Floats:
     `flows_usd` is per session; the opening deposit is the first session's flow, so E_0 = 0. A session that begins with
     nothing returns 0.
     """
-    before = np.concatenate(([0.0], equity_usd[:-1])) + flows_usd
-    returns: Floats = np.zeros(len(before))
+    before: Floats = np.concatenate((np.zeros(1), equity_usd[:-1])) + flows_usd
+    returns = np.zeros(len(before), dtype=np.float64)
     np.divide(equity_usd - before, before, out=returns, where=before > 0)
     return returns
 

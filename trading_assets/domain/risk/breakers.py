@@ -15,6 +15,7 @@ from enum import StrEnum
 from trading_assets.domain.risk.inputs import InputMissingError, positive
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.verdicts import AccountSnapshot, TradingState
+from trading_assets.domain.values import plain
 
 
 class Breaker(StrEnum):
@@ -116,8 +117,8 @@ def due_clearances(tripped_in: Mapping[str, date], session_date: date) -> list[C
 
 def _cause(decline: Decline, limit: Decimal) -> dict[str, str]:
     return {
-        "equity_usd": str(decline.equity_usd),
-        "base_usd": str(decline.base_usd),
-        "change": str(decline.change),
-        "limit": str(-limit),
+        "equity_usd": plain(decline.equity_usd),
+        "base_usd": plain(decline.base_usd),
+        "change": plain(decline.change),
+        "limit": plain(-limit),
     }

@@ -19,7 +19,7 @@ from trading_assets.domain.risk.exposure import WORST_FILL, Projection
 from trading_assets.domain.risk.inputs import InputMissingError, finite, positive
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.verdicts import AccountSnapshot, CheckResult, Intent, TradingState
-from trading_assets.domain.values import ZERO, ReasonCode, Side
+from trading_assets.domain.values import ZERO, ReasonCode, Side, plain
 
 Check = Callable[[Intent, AccountSnapshot, RiskLimits, Projection], CheckResult]
 
@@ -84,7 +84,7 @@ def check_quantity(
     qty = intent.qty
     if qty is None:
         raise InputMissingError("qty")
-    inputs = {"qty": str(qty)}
+    inputs = {"qty": plain(qty)}
     if not qty.is_finite():
         return _failed("RC-10", ReasonCode.QUANTITY_INVALID, inputs=inputs)
     decimals = -int(qty.as_tuple().exponent)
@@ -105,7 +105,7 @@ def check_order_quantity(
         value=qty,
         limit=limits.max_order_qty,
         allowed_qty=limits.max_order_qty // 1,
-        inputs={"qty": str(qty)},
+        inputs={"qty": plain(qty)},
     )
 
 
@@ -125,7 +125,7 @@ def check_order_notional(
         value=value_usd,
         limit=limit_usd,
         allowed_qty=_whole_shares(limit_usd + closing_qty * price, price),
-        inputs={"opening_qty": str(opening_qty), "reference_price": str(price), "equity_usd": str(equity_usd)},
+        inputs={"opening_qty": plain(opening_qty), "reference_price": plain(price), "equity_usd": plain(equity_usd)},
     )
 
 
@@ -153,11 +153,11 @@ def check_buying_power(
         limit=free_usd,
         allowed_qty=_whole_shares(free_usd + closing_qty * worst_price, worst_price),
         inputs={
-            "opening_qty": str(opening_qty),
-            "worst_price": str(worst_price),
-            "cash_usd": str(cash_usd),
-            "reserved_usd": str(reserved_usd),
-            "equity_usd": str(equity_usd),
+            "opening_qty": plain(opening_qty),
+            "worst_price": plain(worst_price),
+            "cash_usd": plain(cash_usd),
+            "reserved_usd": plain(reserved_usd),
+            "equity_usd": plain(equity_usd),
         },
     )
 
@@ -199,9 +199,9 @@ def check_position(
         limit=limit_usd,
         allowed_qty=_whole_shares(limit_usd - before_qty * price, price),
         inputs={
-            "projected_qty_before": str(before_qty * intent.side.sign),
-            "reference_price": str(price),
-            "equity_usd": str(equity_usd),
+            "projected_qty_before": plain(before_qty * intent.side.sign),
+            "reference_price": plain(price),
+            "equity_usd": plain(equity_usd),
         },
     )
 
@@ -226,10 +226,10 @@ def check_gross_exposure(
         limit=limit_usd,
         allowed_qty=max(within_limit_qty, (worst_qty - before_qty) // 1),
         inputs={
-            "other_symbols_usd": str(others_usd),
-            "projected_qty_before": str(before_qty * intent.side.sign),
-            "reference_price": str(price),
-            "equity_usd": str(equity_usd),
+            "other_symbols_usd": plain(others_usd),
+            "projected_qty_before": plain(before_qty * intent.side.sign),
+            "reference_price": plain(price),
+            "equity_usd": plain(equity_usd),
         },
     )
 
@@ -244,8 +244,8 @@ def check_daily_loss(
     is_stop_new = Breaker.DAILY_LOSS in latched or decline.has_reached(limits.stop_new_daily_loss)
     limit = -float(limits.stop_all_daily_loss if is_stop_all else limits.stop_new_daily_loss)
     inputs = {
-        "equity_usd": str(decline.equity_usd),
-        "start_equity_usd": str(decline.base_usd),
+        "equity_usd": plain(decline.equity_usd),
+        "start_equity_usd": plain(decline.base_usd),
         "tripped_breakers": ",".join(sorted(latched)),
     }
     if not (is_stop_new or is_stop_all):
@@ -262,8 +262,8 @@ def check_drawdown(
     decline = drawdown(snapshot)
     limit = -float(limits.stop_all_drawdown)
     inputs = {
-        "equity_usd": str(decline.equity_usd),
-        "high_water_mark_usd": str(decline.base_usd),
+        "equity_usd": plain(decline.equity_usd),
+        "high_water_mark_usd": plain(decline.base_usd),
         "tripped_breakers": ",".join(sorted(snapshot.tripped_breakers)),
     }
     if not (Breaker.DRAWDOWN in snapshot.tripped_breakers or decline.has_reached(limits.stop_all_drawdown)):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from trading_assets.domain.values import ZERO
+from trading_assets.domain.values import ZERO, plain
 
 
 class SizingReason(StrEnum):
@@ -40,7 +40,7 @@ def fixed_fractional(equity: Decimal | None, weight: Decimal | None, price: Deci
 
     A weight of zero needs neither equity nor price. Any other missing, non-finite or out-of-range input gives zero.
     """
-    inputs = {"equity": str(equity), "weight": str(weight), "price": str(price)}
+    inputs = {"equity": _text(equity), "weight": _text(weight), "price": _text(price)}
     if weight is None or not weight.is_finite() or not ZERO <= weight <= 1:
         return Sizing(ZERO, SizingReason.WEIGHT_INVALID, inputs)
     if not weight:
@@ -51,3 +51,7 @@ def fixed_fractional(equity: Decimal | None, weight: Decimal | None, price: Deci
         return Sizing(ZERO, SizingReason.PRICE_INVALID, inputs)
     qty = weight * equity // price
     return Sizing(qty, SizingReason.SIZED if qty else SizingReason.BELOW_ONE_SHARE, inputs)
+
+
+def _text(number: Decimal | None) -> str:
+    return "missing" if number is None else plain(number)
