@@ -10,7 +10,8 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -305,3 +306,18 @@ def load_env_file(path: Path = Path(".env")) -> None:
 def publish_environment(variables: Mapping[str, str]) -> None:
     """Set environment variables for Dagster and dbt, which read them in this process and in the ones it starts."""
     os.environ.update(variables)
+
+
+@contextmanager
+def temporary_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the block, for a library that reads them in this process."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -11,20 +11,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trading_assets.adapters.errors import ContractBroken
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.settings import temporary_environment
 
 PROJECT_DIRECTORY = Path(__file__).parents[2] / "dbt_project"
 _GENERATED = frozenset({"target", "logs", ".user.yml"})
 _KEPT_FIELDS = (
-    "name", "resource_type", "schema", "alias", "identifier", "description", "columns", "config", "meta", "attached_node",
-    "raw_code", "refs", "checksum", "original_file_path", "test_metadata",
+    "name", "resource_type", "schema", "identifier", "description", "columns", "config", "meta", "attached_node",
+    "raw_code", "checksum", "original_file_path",
 )  # fmt: skip
 _RESOURCES = frozenset({"model", "test", "source"})
 
@@ -66,12 +66,12 @@ class DbtProject:
     def nodes(self) -> dict[str, Any]:
         """Models, tests and sources by dbt's unique id, each with its `parents`.
 
-        Kept in `target` under the hash of the sources; when they changed, `dbt parse` runs in a process of its own, which
-        takes some seconds and needs no database. Raises ContractBroken with dbt's words when the project does not parse.
+        Kept in `target` under the hash of the sources; when they changed, `dbt parse` runs in a process of its own,
+        which takes some seconds and needs no database. Raises ContractBroken with dbt's words when it does not parse.
         """
         kept = self.target / f"nodes-{self.sources_hash()[:16]}.json"
         if not kept.exists():
-            print(f"dbt: reading {self.directory}, because its files changed since the last time", file=sys.stderr)  # noqa: T201
+            print(f"dbt: reading {self.directory}, because its files changed since the last time", file=sys.stderr)
             self._keep(kept, _reduced(self._parsed_manifest()))
         nodes: dict[str, Any] = json.loads(kept.read_text())
         return nodes
@@ -99,7 +99,7 @@ class DbtProject:
     def build(self, url: str, select: Sequence[str] = ()) -> list[NodeResult]:
         """`dbt build` against the database at `url` (postgresql://...), in this process.
 
-        `select`: names of models and tests; none means everything except unit tests, which test the code and not the data.
+        `select`: names of models and tests; none means everything except unit tests, which test code and not data.
         A failed test is a result, not an exception. Raises Unreachable without a database, and ContractBroken when dbt
         could not run at all.
         """
@@ -115,7 +115,7 @@ class DbtProject:
 
         _ensure_reachable(url)
         arguments = ["--no-use-colors", "--log-level", "warn", command, *self._locations(self.target), *options]
-        with _environment(connection_environment(url)):
+        with temporary_environment(connection_environment(url)):
             outcome = dbtRunner().invoke(arguments)
         if outcome.exception is not None or outcome.result is None:
             raise ContractBroken(f"dbt {command} could not run: {outcome.exception}") from outcome.exception
@@ -143,20 +143,6 @@ def connection_environment(url: str) -> dict[str, str]:
     }
     parts = conninfo_to_dict(url)
     return {variable: str(parts[name]) for name, variable in names.items() if parts.get(name)}
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _ensure_reachable(url: str) -> None:
