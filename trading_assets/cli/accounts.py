@@ -59,7 +59,7 @@ def ledger() -> None:
 def hash_ledger(account_id: str | None) -> None:
     """One hash over everything recorded: the same before and after a rerun that changed nothing."""
     from trading_assets.adapters.postgres.database import Database
-    from trading_assets.adapters.postgres.ledger import ledger_hash
+    from trading_assets.adapters.postgres.ledger_hash import ledger_hash
     from trading_assets.services import existing_database
     from trading_assets.settings import load_environment
 

@@ -66,6 +66,7 @@ PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
         ),
     ],
     can_subset=True,
+    pool="execution",
     partitions_def=SESSIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )

@@ -1,0 +1,69 @@
+"""One hash over everything an account decided and did: the same hash means the same history, to the last digit."""
+
+from __future__ import annotations
+
+import hashlib
+
+from psycopg import sql
+
+from trading_assets.adapters.errors import NotFound
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.ledger import current_account
+
+# No run id and no wall-clock time takes part: recorded_at, and the times of approvals, differ from run to run.
+PARTS = {
+    "verdicts": (
+        "select intent_id, strategy, strategy_version, symbol, side, purpose, leg, decision_at, session_date, "
+        "target_weight, requested_qty, approved_qty, outcome, reason_codes, reference_price, equity_usd "
+        "from risk.verdicts where account_id = {account} order by intent_id"
+    ),
+    "checks": (
+        "select intent_id, rule_id, is_passed, reason_code, value, limit_value, allowed_qty, inputs "
+        "from risk.verdict_checks join risk.verdicts using (intent_id) where account_id = {account} "
+        "order by intent_id, rule_id"
+    ),
+    "orders": (
+        "select client_order_id, intent_id, attempt, strategy, strategy_version, symbol, side, qty, order_type, "
+        "time_in_force, limit_price, stop_price, submitted_at, session_date "
+        "from execution.orders where account_id = {account} order by client_order_id"
+    ),
+    "order_events": (
+        "select client_order_id, event_no, status, e.qty, at, e.session_date, detail "
+        "from execution.order_events as e join execution.orders using (client_order_id) "
+        "where account_id = {account} order by client_order_id, event_no"
+    ),
+    "fills": (
+        "select execution_id, client_order_id, strategy, symbol, side, qty, price, filled_at, booked_at, session_date "
+        "from execution.fills where account_id = {account} order by execution_id"
+    ),
+    "activities": (
+        "select activity_id, strategy, symbol, kind, qty_delta, amount_usd, at, settles_on, session_date, detail "
+        "from execution.activities where account_id = {account} order by activity_id"
+    ),
+    "positions": (
+        "select session_date, strategy, symbol, as_of, qty, avg_cost_usd, mark_price, value_usd, realised_usd, "
+        "unrealised_usd from execution.positions where account_id = {account} "
+        'order by session_date, strategy collate "C", symbol collate "C"'
+    ),
+}
+
+
+def ledger_hash(database: Database, account_id: str | None = None) -> str:
+    """64 hex digits over one account's verdicts, orders, fills and positions; without `account_id` the current account.
+
+    Raises NotFound when nothing has traded yet.
+    """
+    digest = hashlib.sha256()
+    with database.transaction() as connection:
+        account_id = account_id or current_account(connection)
+        if account_id is None:
+            raise NotFound("No account has traded yet: run `make demo` or `trading backfill` first.")
+        connection.execute("set local timezone = 'UTC'")
+        connection.execute("set local datestyle = 'ISO'")
+        for name, query in PARTS.items():
+            digest.update(name.encode())
+            text = sql.SQL("copy (" + query + ") to stdout").format(account=sql.Literal(account_id))
+            with connection.cursor().copy(text) as rows:
+                for chunk in rows:
+                    digest.update(chunk)
+    return digest.hexdigest()
