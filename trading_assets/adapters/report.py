@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trading_assets.domain.performance import metrics
-from trading_assets.domain.performance.returns import Drawdown, Floats, drawdown_table, drawdowns, growth
+from trading_assets.domain.performance.returns import Floats, drawdown_table, drawdowns, growth
 from trading_assets.domain.performance.round_trips import RoundTrip, TradeStatistics, trade_statistics
 
 if TYPE_CHECKING:
@@ -208,10 +208,10 @@ def _metric_groups(data: ReportData, trades: TradeStatistics) -> list[tuple[str,
         (
             "Against buy and hold",
             [
-                ("Beta", number(relative and relative.beta), ""),
-                ("Alpha, a year", percent(relative and relative.alpha), ""),
-                ("Tracking error, a year", percent(relative and relative.tracking_error), ""),
-                ("Information ratio", number(relative and relative.information_ratio), ""),
+                ("Beta", number(relative.beta if relative else None), ""),
+                ("Alpha, a year", percent(relative.alpha if relative else None), ""),
+                ("Tracking error, a year", percent(relative.tracking_error if relative else None), ""),
+                ("Information ratio", number(relative.information_ratio if relative else None), ""),
             ],
         ),
         (
@@ -342,15 +342,16 @@ def _axes(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
 def _time_axis(axes: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=4, maxticks=9)
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.margins(x=0.01)
 
 
 def _label_end(axes: Axes, data: ReportData, series: Floats, text: str, colour: str, shift: float = 0) -> None:
     axes.annotate(
-        text, (data.sessions[-1], float(series[-1])), xytext=(6, shift), textcoords="offset points",  # type: ignore[arg-type]
+        text, (data.sessions[-1], float(series[-1])), xytext=(6, shift), textcoords="offset points",
         color=colour, va="center", fontsize=9, fontweight="semibold", annotation_clip=False,
     )  # fmt: skip
 

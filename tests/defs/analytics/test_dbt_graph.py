@@ -41,8 +41,6 @@ def test_sources_join_the_assets_that_write_them() -> None:
 
 
 def test_specs_agree_with_those_of_dagster_dbt(tmp_path: Path) -> None:
-    import json
-
     from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
     from dagster_dbt.asset_utils import build_dbt_specs
 
@@ -50,9 +48,14 @@ def test_specs_agree_with_those_of_dagster_dbt(tmp_path: Path) -> None:
     # The tables of one asset are several sources, which dagster_dbt accepts only when asked to.
     settings = DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
     specs, checks = build_dbt_specs(
-        translator=DagsterDbtTranslator(settings), manifest=json.loads(json.dumps(manifest)), select="fqn:*", exclude="",
-        selector="", io_manager_key=None, project=None,
-    )  # fmt: skip
+        translator=DagsterDbtTranslator(settings),
+        manifest=manifest,
+        select="fqn:*",
+        exclude="",
+        selector="",
+        io_manager_key=None,
+        project=None,
+    )
     ours = dbt_models()
     theirs = {spec.key.path[-1]: {dep.asset_key.path[-1] for dep in spec.deps} for spec in specs}
     assert {spec.key.path[-1]: {dep.asset_key.path[-1] for dep in spec.deps} for spec in ours.specs} == theirs

@@ -90,9 +90,13 @@ def write_ledger() -> Writer:
     due: dict[int, Decimal] = {}
     working: list[dict[str, Any]] = []
     out.add(
-        "execution.accounts", account_id=ACCOUNT, broker="simulated", fingerprint="0badcafe",
-        inception_session=days[0], opening_cash_usd=CASH,
-    )  # fmt: skip
+        "execution.accounts",
+        account_id=ACCOUNT,
+        broker="simulated",
+        fingerprint="0badcafe",
+        inception_session=days[0],
+        opening_cash_usd=CASH,
+    )
     out.add("ops.current_account", account_id=ACCOUNT)
     for symbol in SYMBOLS:
         out.add(
@@ -163,14 +167,28 @@ def write_ledger() -> Writer:
                 order["qty"] *= 2
             fill_price = price(order["symbol"], number) + Decimal("0.01") * sign
             out.add(
-                "execution.fills", execution_id="fill-" + order["id"], client_order_id=order["id"], account_id=ACCOUNT,
-                strategy=order["strategy"], symbol=order["symbol"], side=order["side"], qty=order["qty"], price=fill_price,
-                filled_at=opened, booked_at=closed, session_date=day,
-            )  # fmt: skip
+                "execution.fills",
+                execution_id="fill-" + order["id"],
+                client_order_id=order["id"],
+                account_id=ACCOUNT,
+                strategy=order["strategy"],
+                symbol=order["symbol"],
+                side=order["side"],
+                qty=order["qty"],
+                price=fill_price,
+                filled_at=opened,
+                booked_at=closed,
+                session_date=day,
+            )
             out.add(
-                "execution.order_events", client_order_id=order["id"], event_no=4, status="FILLED", qty=order["qty"],
-                at=closed, session_date=day,
-            )  # fmt: skip
+                "execution.order_events",
+                client_order_id=order["id"],
+                event_no=4,
+                status="FILLED",
+                qty=order["qty"],
+                at=closed,
+                session_date=day,
+            )
             holdings[order["strategy"], order["symbol"]].trade(order["qty"] * sign, fill_price)
             cash -= order["qty"] * fill_price * sign
             sold += order["qty"] * fill_price if sign < 0 else 0
@@ -182,26 +200,54 @@ def write_ledger() -> Writer:
         for symbol in SYMBOLS:
             mark = float(price(symbol, number))
             out.add(
-                "market.bars", symbol=symbol, timeframe="1d", ts=opened, closes_at=closed, session_date=day, open=mark,
-                high=mark + 1, low=mark - 1, close=mark, volume=1e6, source="test",
-            )  # fmt: skip
+                "market.bars",
+                symbol=symbol,
+                timeframe="1d",
+                ts=opened,
+                closes_at=closed,
+                session_date=day,
+                open=mark,
+                high=mark + 1,
+                low=mark - 1,
+                close=mark,
+                volume=1e6,
+                source="test",
+            )
         value = {key: held.qty * price(key[1], number) for key, held in holdings.items()}
         for (strategy, symbol), held in holdings.items():
             out.add(
-                "execution.positions", account_id=ACCOUNT, session_date=day, strategy=strategy, symbol=symbol, as_of=closed,
-                qty=held.qty, avg_cost_usd=held.cost / held.qty if held.qty else 0, mark_price=price(symbol, number),
-                value_usd=value[strategy, symbol], realised_usd=held.realised,
+                "execution.positions",
+                account_id=ACCOUNT,
+                session_date=day,
+                strategy=strategy,
+                symbol=symbol,
+                as_of=closed,
+                qty=held.qty,
+                avg_cost_usd=held.cost / held.qty if held.qty else 0,
+                mark_price=price(symbol, number),
+                value_usd=value[strategy, symbol],
+                realised_usd=held.realised,
                 unrealised_usd=value[strategy, symbol] - held.cost,
-            )  # fmt: skip
+            )
         held_value = sum(value.values())
         equity = cash + receivable + held_value
         peak = max(peak, equity)
         out.add(
-            "execution.equity", account_id=ACCOUNT, at=closed, session_date=day, cash_usd=cash, receivable_usd=receivable,
-            positions_usd=held_value, equity_usd=equity, realised_usd=sum(h.realised for h in holdings.values()),
-            unrealised_usd=held_value - sum(h.cost for h in holdings.values()), dividends_usd=dividends, fees_usd=fees,
-            flows_usd=flows, high_water_mark_usd=peak,
-        )  # fmt: skip
+            "execution.equity",
+            account_id=ACCOUNT,
+            at=closed,
+            session_date=day,
+            cash_usd=cash,
+            receivable_usd=receivable,
+            positions_usd=held_value,
+            equity_usd=equity,
+            realised_usd=sum(h.realised for h in holdings.values()),
+            unrealised_usd=held_value - sum(h.cost for h in holdings.values()),
+            dividends_usd=dividends,
+            fees_usd=fees,
+            flows_usd=flows,
+            high_water_mark_usd=peak,
+        )
         if number % DECIDE_EVERY == 0 and number < len(days) - 1:
             for offset, (strategy, version) in enumerate(STRATEGIES.items()):
                 for symbol in SYMBOLS:
@@ -224,33 +270,63 @@ def write_ledger() -> Writer:
                     denied = number == DENIAL_DAY and symbol == "AAA"
                     side = "buy" if change > 0 else "sell"
                     out.add(
-                        "risk.verdicts", **common, intent_id=intent, account_id=ACCOUNT, side=side, purpose="rebalance",
-                        target_weight=Decimal(f"{signal / 2:.9f}"), requested_qty=abs(change),
-                        approved_qty=0 if denied else abs(change), outcome="denied" if denied else "approved",
-                        reason_codes=["QUALITY_GATE_CLOSED"] if denied else [], reference_price=price(symbol, number),
+                        "risk.verdicts",
+                        **common,
+                        intent_id=intent,
+                        account_id=ACCOUNT,
+                        side=side,
+                        purpose="rebalance",
+                        target_weight=Decimal(f"{signal / 2:.9f}"),
+                        requested_qty=abs(change),
+                        approved_qty=0 if denied else abs(change),
+                        outcome="denied" if denied else "approved",
+                        reason_codes=["QUALITY_GATE_CLOSED"] if denied else [],
+                        reference_price=price(symbol, number),
                         equity_usd=equity,
-                    )  # fmt: skip
+                    )
                     out.add(
-                        "risk.verdict_checks", intent_id=intent, rule_id="quality_gate", is_passed=not denied,
-                        reason_code="QUALITY_GATE_CLOSED" if denied else None, inputs=Jsonb({}),
-                    )  # fmt: skip
+                        "risk.verdict_checks",
+                        intent_id=intent,
+                        rule_id="quality_gate",
+                        is_passed=not denied,
+                        reason_code="QUALITY_GATE_CLOSED" if denied else None,
+                        inputs=Jsonb({}),
+                    )
                     if denied:
                         continue
                     out.add(
-                        "risk.approvals", intent_id=intent, qty=abs(change), approved_at=closed,
+                        "risk.approvals",
+                        intent_id=intent,
+                        qty=abs(change),
+                        approved_at=closed,
                         expires_at=closed + timedelta(minutes=2),
-                    )  # fmt: skip
+                    )
                     identity = "order-" + intent
                     out.add(
-                        "execution.orders", client_order_id=identity, intent_id=intent, account_id=ACCOUNT, strategy=strategy,
-                        strategy_version=version, symbol=symbol, side=side, qty=abs(change), order_type="market",
-                        time_in_force="day", submitted_at=closed, session_date=day,
-                    )  # fmt: skip
+                        "execution.orders",
+                        client_order_id=identity,
+                        intent_id=intent,
+                        account_id=ACCOUNT,
+                        strategy=strategy,
+                        strategy_version=version,
+                        symbol=symbol,
+                        side=side,
+                        qty=abs(change),
+                        order_type="market",
+                        time_in_force="day",
+                        submitted_at=closed,
+                        session_date=day,
+                    )
                     for event_no, status in enumerate(("SUBMITTING", "ACKED", "WORKING"), start=1):
                         out.add(
-                            "execution.order_events", client_order_id=identity, event_no=event_no, status=status,
-                            qty=abs(change), at=closed, session_date=day,
-                        )  # fmt: skip
+                            "execution.order_events",
+                            client_order_id=identity,
+                            event_no=event_no,
+                            status=status,
+                            qty=abs(change),
+                            at=closed,
+                            session_date=day,
+                        )
                     working.append(
                         {"id": identity, "strategy": strategy, "symbol": symbol, "side": side, "qty": abs(change)}
                     )

@@ -72,7 +72,7 @@ def reported_account(connection: psycopg.Connection) -> ReportedAccount:
 
 
 def daily_equity(database: Database, account_id: str, until: date) -> pd.DataFrame:
-    """One row a session up to `until`: session_date (date), equity_usd, flow_usd of the session, gross_usd of positions."""
+    """One row a session up to `until`: session_date, equity_usd, the session's flow_usd, gross_usd of positions."""
     return database.frame(
         """
         with daily as (
@@ -157,13 +157,21 @@ def ledger_records(connection: psycopg.Connection, account_id: str, until: date)
         "session_date from execution.fills where account_id = %s and session_date <= %s",
         (account_id, until),
     )
-    records: list[Record] = [Fill(*row[:5], Side(row[5]), *row[6:]) for row in fills]
+    records: list[Record] = [
+        Fill(execution, order, account, strategy, symbol, Side(side), qty, price, filled_at, booked_at, session)
+        for execution, order, account, strategy, symbol, side, qty, price, filled_at, booked_at, session in fills
+    ]
     activities = connection.execute(
         "select activity_id, account_id, kind, at, settles_on, session_date, strategy, symbol, qty_delta, amount_usd "
         "from execution.activities where account_id = %s and session_date <= %s",
         (account_id, until),
     )
-    records += [Activity(*row[:2], ActivityKind(row[2]), *row[3:]) for row in activities]
+    records += [
+        Activity(
+            identity, account, ActivityKind(kind), at, settles_on, session, strategy, symbol, qty_delta, amount_usd
+        )
+        for identity, account, kind, at, settles_on, session, strategy, symbol, qty_delta, amount_usd in activities
+    ]
     return records
 
 

@@ -26,7 +26,7 @@ def time_weighted_returns(equity_usd: Floats, flows_usd: Floats) -> Floats:
 
 def growth(returns: Floats) -> Floats:
     """Value of one dollar after each session."""
-    return np.cumprod(1 + returns)
+    return np.cumprod(1 + returns, dtype=np.float64)
 
 
 def drawdowns(returns: Floats) -> Floats:
