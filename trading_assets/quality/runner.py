@@ -75,7 +75,7 @@ def run_suite(frame: pd.DataFrame, suite: Suite, key_columns: Sequence[str] | No
         },
     )
     # The engine answers in an order of its own.
-    by_name = {result.expectation_config.meta["check"]: result for result in answer.results}
+    by_name = {result["expectation_config"]["meta"]["check"]: result for result in answer.results}
     return [_outcome(each, by_name[each.name], frame) for each in suite.expectations]
 
 
