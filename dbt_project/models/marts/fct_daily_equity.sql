@@ -2,7 +2,7 @@
 with changes as (
     select
         *,
-        lag(equity_usd, 1, 0) over by_session as previous_equity_usd,
+        lag(equity_usd, 1, 0) over by_session + flows_usd - lag(flows_usd, 1, 0) over by_session as invested_usd,
         flows_usd - lag(flows_usd, 1, 0) over by_session as session_flow_usd,
         realised_usd - lag(realised_usd, 1, 0) over by_session as session_realised_usd,
         unrealised_usd - lag(unrealised_usd, 1, 0) over by_session as session_unrealised_usd,
@@ -15,8 +15,7 @@ with changes as (
 returns as (
     select
         *,
-        coalesce({{ ratio('equity_usd - previous_equity_usd - session_flow_usd', 'previous_equity_usd + session_flow_usd') }}, 0)
-            as return_ratio
+        coalesce({{ ratio('equity_usd - invested_usd', 'invested_usd') }}, 0) as return_ratio
     from changes
 ),
 

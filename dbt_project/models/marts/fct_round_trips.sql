@@ -17,6 +17,21 @@ with income as (
     group by trips.account_id, trips.strategy, trips.symbol, trips.trip_no
 ),
 
+results as (
+    select
+        trips.*,
+        coalesce(income.dividends_usd, 0) as dividends_usd,
+        case when not trips.is_open then trips.gross_pnl_usd + coalesce(income.dividends_usd, 0) - trips.fees_usd end
+            as net_pnl_usd
+    from {{ ref('int_trips__summed') }} as trips
+    left join income
+        on
+            trips.account_id = income.account_id
+            and trips.strategy = income.strategy
+            and trips.symbol = income.symbol
+            and trips.trip_no = income.trip_no
+),
+
 sessions as (
     select
         account_id,
@@ -26,37 +41,26 @@ sessions as (
 )
 
 select
-    trips.account_id,
-    trips.strategy,
-    trips.symbol,
-    trips.trip_no::integer as trip_no,
-    case trips.direction when 1 then 'long' else 'short' end as direction,
-    trips.is_open,
-    trips.opened_at,
-    trips.opened_session,
-    trips.closed_at,
-    trips.closed_session,
+    results.account_id,
+    results.strategy,
+    results.symbol,
+    results.trip_no::integer as trip_no,
+    case results.direction when 1 then 'long' else 'short' end as direction,
+    results.is_open,
+    results.opened_at,
+    results.opened_session,
+    results.closed_at,
+    results.closed_session,
     (closed.session_no - opened.session_no)::integer as held_sessions,
-    trips.fill_count::integer as fill_count,
-    trips.entry_qty,
-    trips.entry_usd / trips.entry_qty as entry_price,
-    trips.exit_usd / trips.exit_qty as exit_price,
-    case when not trips.is_open then trips.gross_pnl_usd end as gross_pnl_usd,
-    coalesce(income.dividends_usd, 0) as dividends_usd,
-    trips.fees_usd,
-    case when not trips.is_open then trips.gross_pnl_usd + coalesce(income.dividends_usd, 0) - trips.fees_usd end
-        as net_pnl_usd,
-    case when not trips.is_open
-            then
-                {{ ratio('trips.gross_pnl_usd + coalesce(income.dividends_usd, 0) - trips.fees_usd', 'trips.entry_usd') }}
-                * 100
-    end as return_pct
-from {{ ref('int_trips__summed') }} as trips
-left join income
-    on
-        trips.account_id = income.account_id
-        and trips.strategy = income.strategy
-        and trips.symbol = income.symbol
-        and trips.trip_no = income.trip_no
-left join sessions as opened on trips.account_id = opened.account_id and trips.opened_session = opened.session_date
-left join sessions as closed on trips.account_id = closed.account_id and trips.closed_session = closed.session_date
+    results.fill_count::integer as fill_count,
+    results.entry_qty,
+    results.entry_usd / results.entry_qty as entry_price,
+    results.exit_usd / results.exit_qty as exit_price,
+    case when not results.is_open then results.gross_pnl_usd end as gross_pnl_usd,
+    results.dividends_usd,
+    results.fees_usd,
+    results.net_pnl_usd,
+    {{ ratio('results.net_pnl_usd', 'results.entry_usd') }} * 100 as return_pct
+from results
+left join sessions as opened on results.account_id = opened.account_id and results.opened_session = opened.session_date
+left join sessions as closed on results.account_id = closed.account_id and results.closed_session = closed.session_date
