@@ -8,6 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from trading_assets.defs import automation
+from trading_assets.defs.analytics import assets as analytics
 from trading_assets.defs.analytics.dbt import dbt_models
 from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
@@ -38,6 +39,8 @@ defs = dg.Definitions(
         *strategy_assets(load_trading_settings()),
         execution.trading_session,
         dbt_models(),
+        analytics.performance,
+        analytics.reports,
         notification.messages,
     ],
     asset_checks=[bars_checks],

@@ -8,7 +8,6 @@ from datetime import datetime
 import dagster as dg
 
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
-from trading_assets.defs.partitions import SESSIONS
 from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session
 from trading_assets.domain.values import Timeframe
 
@@ -20,14 +19,12 @@ _ANALYTICS = dg.AssetSelection.groups("analytics")
 backfill_job = dg.define_asset_job(
     "backfill_job",
     selection=_DATA_TO_TARGETS | dg.AssetSelection.assets(APPROVED_ORDERS, ORDERS, FILLS, POSITIONS) | _ANALYTICS,
-    partitions_def=SESSIONS,
     description="The whole graph over past sessions, from bars to reports. It replays and never sends an order.",
 )
 
 hourly_tick_job = dg.define_asset_job(
     "hourly_tick_job",
     selection=_DATA_TO_TARGETS | dg.AssetSelection.assets(APPROVED_ORDERS),
-    partitions_def=SESSIONS,
     tags=MAX_RUNTIME,
     description="At a bar's close: bars, checks, indicators, signals, targets and the review, in one run.",
 )
@@ -35,7 +32,6 @@ hourly_tick_job = dg.define_asset_job(
 end_of_day_job = dg.define_asset_job(
     "end_of_day_job",
     selection=dg.AssetSelection.assets(FILLS, POSITIONS) | _ANALYTICS,
-    partitions_def=SESSIONS,
     tags=MAX_RUNTIME,
     description="After the close: the last fills, fees and marks, then the marts, the performance and the report.",
 )

@@ -5,9 +5,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import notification, quality
@@ -18,7 +18,10 @@ from trading_assets.quality.runner import ExpectationOutcome, failing_blockers, 
 from trading_assets.quality.suites import Severity, Suite
 from trading_assets.settings import TradingSettings
 
-Load = Callable[[Database, TradingSettings, date, date, datetime], pd.DataFrame]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Load = Callable[[Database, TradingSettings, date, date, datetime], "pd.DataFrame"]
 """(database, settings, first session, last session, now) -> the frame that the suite judges."""
 
 SEVERITIES = {Severity.CRITICAL: dg.AssetCheckSeverity.ERROR, Severity.WARNING: dg.AssetCheckSeverity.WARN}

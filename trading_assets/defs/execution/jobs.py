@@ -3,7 +3,6 @@
 import dagster as dg
 
 from trading_assets.defs.execution.assets import FILLS, ORDERS, POSITIONS
-from trading_assets.defs.partitions import SESSIONS
 
 # A run that hangs must not keep the next one waiting for ever.
 MAX_RUNTIME = {"dagster/max_runtime": "600"}
@@ -11,7 +10,6 @@ MAX_RUNTIME = {"dagster/max_runtime": "600"}
 execute_trades_job = dg.define_asset_job(
     "execute_trades_job",
     selection=dg.AssetSelection.assets(ORDERS),
-    partitions_def=SESSIONS,
     tags=MAX_RUNTIME,
     description="Send every approval of the current session that is neither used nor expired.",
 )
@@ -19,7 +17,6 @@ execute_trades_job = dg.define_asset_job(
 manage_orders_job = dg.define_asset_job(
     "manage_orders_job",
     selection=dg.AssetSelection.assets(FILLS, POSITIONS),
-    partitions_def=SESSIONS,
     tags=MAX_RUNTIME,
     description="Take the fills of open orders and bring the positions up to date.",
 )

@@ -1,20 +1,25 @@
 """The checks of stored bars."""
 
-from datetime import date, datetime, timedelta
+from __future__ import annotations
 
-import pandas as pd
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres import quality
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.checks import suite_checks
 from trading_assets.defs.ingestion import assets
-from trading_assets.domain.market.bar_rules import HISTORY_DAYS, BarContext, annotate_bars
 from trading_assets.quality.suites import BARS
 from trading_assets.settings import TradingSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def load_bars(database: Database, settings: TradingSettings, first: date, last: date, now: datetime) -> pd.DataFrame:
     """The stored bars of first..last as the suite of bars judges them (domain.market.bar_rules.annotate_bars)."""
+    from trading_assets.domain.market.bar_rules import HISTORY_DAYS, BarContext, annotate_bars
+
     history_start = first - timedelta(days=HISTORY_DAYS)
     with database.transaction() as connection:
         instruments = quality.known_symbols(connection)
