@@ -7,7 +7,7 @@ same functions one phase at a time. No clock and no I/O: everything comes in as 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -113,13 +113,26 @@ def open_book(account_id: str, opening_cash_usd: Decimal, inception: Session) ->
 
 
 def walk(
-    account: Account, moments: Iterable[Moment], rules: Rules, recorded: Mapping[str, Verdict], journal: Journal
+    account: Account,
+    moments: Iterable[Moment],
+    rules: Rules,
+    recorded: Mapping[str, Verdict],
+    sent: Collection[str],
+    journal: Journal,
 ) -> None:
-    """Live through `moments` in time order, all three phases at each. `recorded` verdicts, by intent id, are kept."""
+    """Live through `moments` in time order, all three phases at each. `recorded` verdicts, by intent id, are kept.
+
+    Of the recorded approvals only the intents in `sent` were used: one that lapsed or was refused is not sent now.
+    """
     for moment in moments:
         advance(account, moment, rules, journal)
         permitted = decide(account, moment, rules, recorded, journal, approved_at=moment.at)
-        submit(account, permitted, moment.at, moment.session, journal)
+        used = [
+            (verdict, approval)
+            for verdict, approval in permitted
+            if approval.intent_id in sent or approval.intent_id not in recorded
+        ]
+        submit(account, used, moment.at, moment.session, journal)
 
 
 def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
@@ -307,6 +320,7 @@ def _begin_session(account: Account, moment: Moment, journal: Journal) -> None:
     activities, events = actions_on_book(book, orders, moment.actions, session.date, session.opens_at, opens)
     journal.activities.extend(activities)
     journal.order_events.extend(events)
+    _drop_finished(account)
 
 
 def _take_fills(account: Account, bar: Bar, model: FillModel, journal: Journal) -> None:

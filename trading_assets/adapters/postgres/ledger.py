@@ -176,6 +176,15 @@ def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: da
     }
 
 
+def sent_intents(connection: psycopg.Connection, account_id: str, first: date, last: date) -> set[str]:
+    """The intents of the sessions first..last that have an order."""
+    rows = connection.execute(
+        "select intent_id from execution.orders where account_id = %s and session_date between %s and %s",
+        (account_id, first, last),
+    )
+    return {intent_id for (intent_id,) in rows}
+
+
 def unsent_approvals(connection: psycopg.Connection, account_id: str) -> list[tuple[Verdict, Approval]]:
     """Approvals that no order has used yet, expired ones included, in order of approval."""
     rows = _rows(connection, _UNSENT, account_id=account_id)

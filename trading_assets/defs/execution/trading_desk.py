@@ -72,8 +72,10 @@ class TradingDesk:
             ledger.lock_ledger(connection)
             record = self._account_for(connection, first)
             account, journal = self._account_before(connection, record, first)
+            moments = self._moments(connection, first, last)
             recorded = ledger.recorded_verdicts(connection, record.account_id, first, last)
-            simulation.walk(account, self._moments(connection, first, last), self._rules, recorded, journal)
+            sent = ledger.sent_intents(connection, record.account_id, first, last)
+            simulation.walk(account, moments, self._rules, recorded, sent, journal)
             ledger.refuse_vanished(connection, record.account_id, first, last, journal)
             return self._store(connection, account, journal)
 

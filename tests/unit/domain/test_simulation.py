@@ -1,0 +1,395 @@
+"""The time loop on hand-made moments: what trades when, to the cent, and what holds for any bars and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.domain.execution.ledger import ActivityKind, fold
+from trading_assets.domain.execution.orders import OrderStatus, WorkingOrder
+from trading_assets.domain.journal import BreakerState, Journal
+from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
+from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
+from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.verdicts import Outcome, Verdict
+from trading_assets.domain.simulation import Account, Moment, Rules, account_snapshot, open_book, walk
+from trading_assets.domain.strategy.targets import Target
+from trading_assets.domain.values import ReasonCode, Side, Timeframe
+
+D = Decimal
+MON, TUE, WED, THU, FRI = sessions_between(date(2012, 11, 26), date(2012, 11, 30))
+HOUR, DAY = Timeframe.HOUR, Timeframe.SESSION
+LIMITS = RiskLimits(
+    max_order_qty=D(100_000),
+    max_order_notional=D(1),
+    max_position=D(1),
+    max_gross_exposure=D(1),
+    cash_buffer=D(0),
+    stop_new_daily_loss=D("0.02"),
+    stop_all_daily_loss=D("0.05"),
+    stop_all_drawdown=D("0.15"),
+    rebalance_band=D("0.02"),
+    approval_ttl=timedelta(minutes=2),
+    allow_short=False,
+)
+RULES = Rules(LIMITS, FillModel(slippage_bps=D(10), volume_limit=D(1)))
+
+
+def bar(day: date, opened: str, closed: str, symbol: str = "IBM", volume: int = 10_000, hour: int | None = None) -> Bar:
+    bounds = bar_bounds(day, DAY)[0] if hour is None else bar_bounds(day, HOUR)[hour]
+    high, low = max(D(opened), D(closed)), min(D(opened), D(closed))
+    return Bar(symbol, bounds.ts, bounds.closes_at, day, D(opened), high, low, D(closed), D(volume))
+
+
+def moment(
+    *bars: Bar,
+    wanted: str | Mapping[tuple[str, str], str] | None = None,
+    actions: Sequence[CorporateAction] = (),
+    gate: str = "open",
+) -> Moment:
+    """The close of `bars`; `wanted` is the weight of IBM in strategy s, or weights by (strategy, symbol)."""
+    at, day = bars[0].closes_at, bars[0].session_date
+    weights = {("s", "IBM"): wanted} if isinstance(wanted, str) else wanted or {}
+    targets = [Target(strategy, "1", symbol, at, day, D(weight)) for (strategy, symbol), weight in weights.items()]
+    return Moment(at, session(day), bars, actions, targets, {one.symbol: gate for one in bars})
+
+
+def lived(
+    *moments: Moment, rules: Rules = RULES, recorded: Mapping[str, Verdict] | None = None, sent: Collection[str] = ()
+) -> tuple[Account, Journal]:
+    account, journal = open_book("acc", D(100_000), moments[0].session)
+    walk(account, moments, rules, recorded or {}, sent, journal)
+    return account, journal
+
+
+def moves(journal: Journal) -> list[str]:
+    return [event.status.value for event in journal.order_events]
+
+
+# By hand ------------------------------------------------------------------------------------------
+
+
+def test_walk_opens_holds_and_closes_a_position_to_the_cent() -> None:
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.5"),
+        moment(bar(TUE, "101", "104"), wanted="0.5"),
+        moment(bar(WED, "104", "110"), wanted="0"),
+        moment(bar(THU, "108", "90")),
+    )
+
+    bought, sold = journal.fills
+    assert (bought.side, bought.qty, bought.price, bought.filled_at) == (
+        Side.BUY,
+        D(500),
+        D("101.1010"),
+        session(TUE).opens_at,
+    )
+    assert (sold.side, sold.qty, sold.price, sold.booked_at) == (
+        Side.SELL,
+        D(500),
+        D("107.8920"),
+        session(THU).closes_at,
+    )
+    # SEC: 53,946 USD at 22.40 a million is 1.2084; TAF: 500 shares at 0.000119 is 0.0595; each up to the cent.
+    assert [(fee.kind, fee.amount_usd) for fee in journal.activities[1:]] == [
+        (ActivityKind.FEE_SEC, D("-1.21")),
+        (ActivityKind.FEE_TAF, D("-0.06")),
+    ]
+    assert [(point.cash_usd, point.positions_usd, point.equity_usd) for point in journal.equity] == [
+        (D(100_000), D(0), D(100_000)),
+        (D("49449.5"), D(52_000), D("101449.5")),
+        (D("49449.5"), D(55_000), D("104449.5")),
+        (D("103394.23"), D(0), D("103394.23")),
+    ]
+    assert (account.book.realised, account.book.fees) == (D("3395.5"), D("1.27"))
+
+
+def test_walk_order_decided_at_a_close_never_trades_on_the_bar_it_was_decided_on() -> None:
+    _, decided = lived(moment(bar(MON, "100", "100"), wanted="0.5"))
+    assert (decided.fills, moves(decided)) == ([], ["SUBMITTING", "ACKED", "WORKING"])
+
+    _, journal = lived(
+        moment(bar(MON, "90", "100", hour=0), wanted="0.5"),
+        moment(bar(MON, "103", "100", hour=1)),
+    )
+    (fill,) = journal.fills
+    assert (fill.filled_at, fill.price) == (bar_bounds(MON, HOUR)[1].ts, D("103.1030"))
+
+
+def test_walk_order_decided_at_the_close_works_through_the_next_session_and_expires_at_its_end() -> None:
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.5"),
+        moment(bar(TUE, "100", "100", volume=0)),
+    )
+
+    assert moves(journal)[-1] == "EXPIRED"
+    assert (journal.order_events[-1].at, journal.order_events[-1].session_date) == (session(TUE).closes_at, TUE)
+    assert account.working == {}
+
+
+def test_walk_partial_fills_share_the_volume_of_each_bar_until_the_order_is_done() -> None:
+    thin = replace(RULES, fill_model=FillModel(D(0), D("0.1")))
+    account, journal = lived(
+        moment(bar(MON, "100", "100", hour=0), wanted="0.5"),
+        moment(bar(MON, "100", "100", hour=1, volume=2_009)),
+        moment(bar(MON, "100", "100", hour=2, volume=0)),
+        moment(bar(MON, "100", "100", hour=3, volume=2_999)),
+        moment(bar(MON, "100", "100", hour=4, volume=9_000)),
+        rules=thin,
+    )
+
+    assert [fill.qty for fill in journal.fills] == [D(200), D(299), D(1)]
+    assert moves(journal)[3:] == ["PARTIALLY_FILLED", "PARTIALLY_FILLED", "FILLED"]
+    assert account.working == {}
+
+
+def test_walk_partially_filled_order_expires_with_its_rest_and_the_rest_is_wanted_again() -> None:
+    thin = replace(RULES, fill_model=FillModel(D(0), D("0.1")))
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.5"),
+        moment(bar(TUE, "100", "100", volume=2_000), wanted="0.5"),
+        rules=thin,
+    )
+
+    assert moves(journal)[3:5] == ["PARTIALLY_FILLED", "EXPIRED"]
+    assert [order.qty for order in journal.orders] == [D(500), D(300)]
+    assert account.book.quantity_of("IBM") == 200
+
+
+def test_walk_dividend_goes_to_who_held_at_the_previous_close_and_waits_for_its_pay_date() -> None:
+    dividend = CorporateAction("IBM", WED, ActionKind.CASH_DIVIDEND, amount_usd=D("0.50"), pay_date=FRI)
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.5"),
+        moment(bar(TUE, "100", "100"), wanted="0"),
+        moment(bar(WED, "100", "100"), actions=[dividend]),
+        moment(bar(THU, "100", "100")),
+        moment(bar(FRI, "100", "100")),
+    )
+
+    assert [point.receivable_usd for point in journal.equity] == [0, 0, 250, 250, 0]
+    assert [point.dividends_usd for point in journal.equity] == [0, 0, 250, 250, 250]
+    assert account.book.cash == journal.equity[3].cash_usd + 250
+
+
+def test_walk_split_on_a_held_position_changes_shares_and_not_equity_but_for_the_price() -> None:
+    split = CorporateAction("IBM", WED, ActionKind.SPLIT, split_ratio=D("1.5"))
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.501"),
+        moment(bar(TUE, "100", "100")),
+        moment(bar(WED, "66", "70"), actions=[split]),
+    )
+
+    # 501 shares become 751.5; the half share is paid at the open of 66.
+    assert account.book.quantity_of("IBM") == 751
+    assert [(one.kind, one.qty_delta, one.amount_usd) for one in journal.activities[1:]] == [
+        (ActivityKind.SPLIT, D("250.5"), D(0)),
+        (ActivityKind.CASH_IN_LIEU, D("-0.5"), D(33)),
+    ]
+    assert account.book.cash == D(100_000) - D("50150.1") + 33
+    assert journal.positions[-1].value_usd == 751 * 70
+
+
+def test_walk_split_on_a_working_order_doubles_it_and_its_fill() -> None:
+    split = CorporateAction("IBM", TUE, ActionKind.SPLIT, split_ratio=D(2))
+    _, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.5"), moment(bar(TUE, "50", "50"), actions=[split]), rules=RULES
+    )
+
+    assert moves(journal)[3:] == ["HELD", "WORKING", "FILLED"]
+    assert (journal.orders[0].qty, journal.fills[0].qty, journal.fills[0].price) == (D(500), D(1000), D("50.0500"))
+
+
+def test_walk_order_that_a_reverse_split_leaves_without_a_share_is_cancelled_and_no_longer_works() -> None:
+    split = CorporateAction("IBM", TUE, ActionKind.SPLIT, split_ratio=D("0.1"))
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.005"),
+        moment(bar(TUE, "20", "20", symbol="MSFT", hour=0), actions=[split]),
+    )
+
+    assert moves(journal)[-1] == OrderStatus.CANCELED
+    assert account.working == {}
+    assert account_snapshot(account, session(TUE).closes_at, {}, {}).working_buys == {}
+
+
+def test_walk_breaker_trips_latches_and_lets_only_reductions_pass_even_after_a_recovery() -> None:
+    account, journal = lived(
+        moment(bar(MON, "100", "100"), wanted="0.5"),
+        moment(bar(TUE, "100", "100"), wanted="0.5"),
+        moment(bar(WED, "80", "88"), wanted="0.5"),
+        moment(bar(THU, "120", "130"), wanted="0.9"),
+        moment(bar(FRI, "130", "130"), wanted="0.2"),
+    )
+
+    assert [(event.breaker, event.state, event.session_date) for event in journal.breaker_events] == [
+        ("daily_loss", BreakerState.TRIPPED, WED),
+        ("daily_loss_stop_all", BreakerState.TRIPPED, WED),
+        ("daily_loss", BreakerState.CLEARED, THU),
+    ]
+    assert list(account.tripped) == ["daily_loss_stop_all"]
+    increase, reduction = journal.verdicts[-2:]
+    assert (increase.intent.session_date, increase.outcome) == (THU, Outcome.DENIED)
+    assert set(increase.reason_codes) == {ReasonCode.TRADING_STATE_REDUCING, ReasonCode.DAILY_LOSS_EXCEEDS_LIMIT}
+    assert (reduction.intent.side, reduction.outcome) == (Side.SELL, Outcome.APPROVED)
+
+
+@pytest.mark.parametrize("gate", ["closed", "pending"])
+def test_walk_gate_that_is_not_open_denies_and_sends_nothing(gate: str) -> None:
+    _, journal = lived(moment(bar(MON, "100", "100"), wanted="0.5", gate=gate), moment(bar(TUE, "100", "100")))
+
+    assert [verdict.outcome for verdict in journal.verdicts] == [Outcome.DENIED]
+    assert journal.verdicts[0].reason_codes == (ReasonCode.QUALITY_GATE_CLOSED,)
+    assert (journal.approvals, journal.orders, journal.fills) == ([], [], [])
+
+
+def test_walk_recorded_denial_stands_when_the_gate_has_opened_since() -> None:
+    _, denied = lived(moment(bar(MON, "100", "100"), wanted="0.5", gate="closed"))
+    recorded = {verdict.intent.intent_id: verdict for verdict in denied.verdicts}
+
+    _, again = lived(moment(bar(MON, "100", "100"), wanted="0.5"), recorded=recorded)
+
+    assert again == denied
+
+
+def test_walk_recorded_approval_that_was_never_sent_is_not_sent_now() -> None:
+    history = (moment(bar(MON, "100", "100"), wanted="0.5"), moment(bar(TUE, "100", "100"), wanted="0.5"))
+    _, first = lived(history[0])
+    recorded = {verdict.intent.intent_id: verdict for verdict in first.verdicts}
+
+    _, again = lived(*history, recorded=recorded)
+
+    assert [verdict.intent.session_date for verdict in again.verdicts] == [MON, TUE]
+    assert [order.session_date for order in again.orders] == [TUE]
+
+
+# For any bars and targets ---------------------------------------------------------------------------
+
+SYMBOLS, STRATEGIES = ("IBM", "MSFT"), ("s", "t")
+WEIGHTS = {(strategy, symbol): D(0) for strategy in STRATEGIES for symbol in SYMBOLS}
+prices = st.integers(20_00, 60_00).map(lambda cents: str(D(cents) / 100))
+ACTIONS = st.one_of(
+    st.tuples(st.just(ActionKind.SPLIT), st.sampled_from(["2", "1.5", "0.1", "7"])),
+    st.tuples(st.just(ActionKind.CASH_DIVIDEND), st.sampled_from(["0.01", "0.333", "2.5"])),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Moment]:
+    """Up to six sessions of two symbols, by the day or by the hour, with actions, halts and gates that close."""
+    days = sessions_between(date(2012, 11, 20), date(2012, 11, 30))[: draw(st.integers(2, 6))]
+    history = []
+    for day in days:
+        actions = []
+        for symbol in SYMBOLS:
+            if kind_and_amount := draw(st.none() | ACTIONS):
+                kind, amount = kind_and_amount
+                actions.append(
+                    CorporateAction(
+                        symbol,
+                        day,
+                        kind,
+                        D(amount) if kind is ActionKind.SPLIT else None,
+                        D(amount) if kind is ActionKind.CASH_DIVIDEND else None,
+                        draw(st.sampled_from([None, days[-1]])),
+                    )
+                )
+        hours: list[int | None] = [None] if draw(st.booleans()) else [0, 1, len(bar_bounds(day, HOUR)) - 1]
+        for hour in hours:
+            traded = [symbol for symbol in SYMBOLS if draw(st.integers(0, 5))] or [SYMBOLS[0]]
+            bars = [
+                bar(day, draw(prices), draw(prices), symbol, draw(st.sampled_from([0, 700, 90_000])), hour)
+                for symbol in traded
+            ]
+            weights = {
+                key: draw(st.sampled_from(["-0.2", "0", "0.1", "0.3", "0.45"]))
+                for key in WEIGHTS
+                if draw(st.booleans())
+            }
+            gate = "open" if draw(st.integers(0, 5)) else "closed"
+            history.append(moment(*bars, wanted=weights, actions=actions, gate=gate))
+    return history
+
+
+WIDE = replace(
+    RULES,
+    limits=replace(
+        LIMITS, allow_short=True, stop_new_daily_loss=D("0.3"), stop_all_daily_loss=D("0.4"), stop_all_drawdown=D("0.6")
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories())
+def test_walk_any_history_accounts_for_every_cent(history: list[Moment]) -> None:
+    account, journal = lived(*history, rules=WIDE)
+
+    for point in journal.equity:
+        assert point.equity_usd == (
+            point.flows_usd + point.realised_usd + point.unrealised_usd + point.dividends_usd - point.fees_usd
+        )
+        assert point.equity_usd == point.cash_usd + point.receivable_usd + point.positions_usd
+        assert point.high_water_mark_usd >= point.equity_usd
+    sent = {order.client_order_id: order for order in journal.orders}
+    for fill in journal.fills:
+        assert fill.filled_at >= sent[fill.client_order_id].submitted_at
+    assert {order.intent_id for order in journal.orders} == {approval.intent_id for approval in journal.approvals}
+    assert all(not working.is_terminal for working in account.working.values())
+
+
+def reloaded(account: Account, journal: Journal) -> Account:
+    """The account again, from what the journal holds and the marks."""
+    book = fold("acc", [*journal.fills, *journal.activities])
+    book.settle(journal.equity[-1].session_date)
+    book.mark(account.book.marks)
+    book.high_water_mark = journal.equity[-1].high_water_mark_usd
+    working = {}
+    for order in journal.orders:
+        name = order.client_order_id
+        events = [event for event in journal.order_events if event.client_order_id == name]
+        filled = sum((fill.qty for fill in journal.fills if fill.client_order_id == name), D(0))
+        again = WorkingOrder.from_events(order, events, filled)
+        if not again.is_terminal:
+            working[name] = again
+    newest = {event.breaker: event for event in journal.breaker_events}
+    return Account(
+        book=book,
+        working=working,
+        tripped={name: event for name, event in newest.items() if event.state is BreakerState.TRIPPED},
+        breaker_events={name: event.event_no for name, event in newest.items()},
+        session_fills=[fill for fill in journal.fills if fill.session_date == account.session_date],
+        start_equity_usd=account.start_equity_usd,
+        session_date=account.session_date,
+        as_of=account.as_of,
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.data())
+def test_walk_in_two_parts_through_the_fold_equals_walking_at_once(history: list[Moment], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(1, len(history) - 1))
+    _, whole = lived(*history, rules=WIDE)
+
+    account, journal = lived(*history[:cut], rules=WIDE)
+    walk(reloaded(account, journal), history[cut:], WIDE, {}, (), journal)
+
+    assert journal == whole
+
+
+@settings(max_examples=20, deadline=None)
+@given(histories())
+def test_walk_again_over_what_it_recorded_writes_the_same_journal(history: list[Moment]) -> None:
+    _, journal = lived(*history, rules=WIDE)
+    recorded = {verdict.intent.intent_id: verdict for verdict in journal.verdicts}
+    sent = {order.intent_id for order in journal.orders}
+
+    _, again = lived(*history, rules=WIDE, recorded=recorded, sent=sent)
+
+    assert again == journal
+    assert lived(*history, rules=WIDE)[1] == journal
