@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -50,6 +50,12 @@ def refused() -> None:
     raise dg.Failure("Session 2012-01-03 has not begun.")
 
 
+@dg.asset_check(asset=prices)
+def prices_are_there() -> dg.AssetCheckResult:
+    """Has no partitions, as dbt tests and data quality suites have none."""
+    return dg.AssetCheckResult(passed=True)
+
+
 @pytest.fixture
 def storage(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     environment = Environment(database_url=SecretStr(database.url), home=tmp_path)
@@ -59,9 +65,13 @@ def storage(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return database
 
 
-def run(assets: list[dg.AssetsDefinition], heard: list[Progress] | None = None) -> Outcome:
+def run(
+    assets: list[dg.AssetsDefinition],
+    heard: list[Progress] | None = None,
+    checks: Sequence[dg.AssetChecksDefinition] = (),
+) -> Outcome:
     job = dg.define_asset_job("backfill_job", selection="*", partitions_def=WEEKDAYS)
-    definitions = dg.Definitions(assets=assets, jobs=[job], executor=dg.in_process_executor)
+    definitions = dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], executor=dg.in_process_executor)
     report = (lambda _: None) if heard is None else heard.append
     return run_sessions(definitions, date(2012, 1, 7), date(2012, 1, 22), report)
 
@@ -84,6 +94,17 @@ def test_run_plans_one_event_an_asset(storage: Database) -> None:
             (outcome.run_id,),
         ).fetchone()
     assert row == (2,)
+
+
+def test_run_plans_and_completes_a_check_without_partitions_once(storage: Database) -> None:
+    outcome = run([prices], checks=[prices_are_there])
+    assert outcome.is_success
+    with psycopg.connect(storage.url) as connection:
+        rows = connection.execute(
+            "select check_name, execution_status from dagster.asset_check_executions where run_id = %s",
+            (outcome.run_id,),
+        ).fetchall()
+    assert rows == [("prices_are_there", "SUCCEEDED")]
 
 
 def test_run_reports_each_step_to_the_last(storage: Database) -> None:

@@ -33,11 +33,11 @@ class Finding:
     text: str
 
 
-class _Missing(Exception):  # noqa: N818  not an error
+class _Missing(Exception):
     """Not there, and nothing is wrong with that."""
 
 
-class _Failed(Exception):  # noqa: N818  turned into a finding at once
+class _Failed(Exception):
     """Something that must work does not."""
 
 
