@@ -5,9 +5,11 @@ What a table means belongs in the module of its schema beside this one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
@@ -163,7 +165,7 @@ def append_once(
     with staged(connection, table, columns, rows) as stage:
         differing = connection.execute(
             sql.SQL(
-                "select to_jsonb(recorded) as recorded, to_jsonb(stage) as computed from {stage} as stage "
+                "select to_jsonb(recorded)::text, to_jsonb(stage)::text from {stage} as stage "
                 "join {table} as recorded using ({key}) where ({old}) is distinct from ({new}) order by {key} limit 1"
             ).format(
                 table=table.identifier,
@@ -183,7 +185,9 @@ def append_once(
         return cursor.rowcount
 
 
-def _difference(table: Table, recorded: dict[str, Any], computed: dict[str, Any]) -> str:
+def _difference(table: Table, *rows: str) -> str:
+    """Key and changed columns of a recorded and a computed row, both as JSON, to the last digit."""
+    recorded, computed = (json.loads(row, parse_float=Decimal) for row in rows)
     key = ", ".join(f"{name} {recorded[name]}" for name in table.key)
     changes = ", ".join(
         f"{name} recorded {recorded[name]}, now computed {computed[name]}"

@@ -399,12 +399,14 @@ _ACTIVITIES: LiteralString = """
     select activity_id, account_id, kind, at, settles_on, session_date, strategy, symbol, qty_delta, amount_usd, detail
     from execution.activities where account_id = %(account_id)s and at <= %(as_of)s
 """
-# The newest close of every symbol; for what is held, the mark that the account itself recorded.
+# The newest close of every symbol, as far back as an order may have been decided on it; for what is held, the mark that
+# the account itself recorded. Where a close is known by the hour and by the day, the account traded on the hours.
 _MARKS: LiteralString = """
     with closes as (
         select distinct on (symbol) symbol, close::numeric as price from market.bars
-        where closes_at <= %(as_of)s and session_date = %(session_date)s and (version = 1 or known_at <= %(as_of)s)
-        order by symbol, closes_at desc, version desc
+        where closes_at <= %(as_of)s and session_date between %(session_date)s::date - 14 and %(session_date)s
+          and (version = 1 or known_at <= %(as_of)s)
+        order by symbol, closes_at desc, timeframe = '1h' desc, version desc
     ),
     recorded as (
         select distinct symbol, mark_price as price from execution.positions
@@ -417,11 +419,17 @@ _BREAKER_EVENTS: LiteralString = """
     from risk.breaker_events where account_id = %(account_id)s and at <= %(as_of)s
     order by breaker, event_no desc
 """
+# An execution at a bar's open happens before the bar's end, but that is when the account learns of it.
 _LIVE_ORDER_EVENTS: LiteralString = """
     with newest as (
         select distinct on (client_order_id) client_order_id, e.event_no, e.status
         from execution.order_events as e join execution.orders as o using (client_order_id)
         where o.account_id = %(account_id)s and e.at <= %(as_of)s
+          and not exists (
+              select from execution.fills as f
+              where f.client_order_id = e.client_order_id and f.filled_at = e.at and f.booked_at > %(as_of)s
+                and e.status in ('PARTIALLY_FILLED', 'FILLED')
+          )
         order by client_order_id, e.event_no desc
     )
     select client_order_id, e.event_no, e.status, e.qty, e.at, e.session_date, e.detail

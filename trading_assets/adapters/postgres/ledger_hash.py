@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import psycopg
 from psycopg import sql
 
 from trading_assets.adapters.errors import NotFound
@@ -21,6 +22,14 @@ PARTS = {
         "select intent_id, rule_id, is_passed, reason_code, value, limit_value, allowed_qty, inputs "
         "from risk.verdict_checks join risk.verdicts using (intent_id) where account_id = {account} "
         "order by intent_id, rule_id"
+    ),
+    "approvals": (
+        "select intent_id, qty from risk.approvals join risk.verdicts using (intent_id) where account_id = {account} "
+        "order by intent_id"
+    ),
+    "breaker_events": (
+        "select breaker, event_no, state, at, session_date, cause, cleared_by, why from risk.breaker_events "
+        'where account_id = {account} order by breaker collate "C", event_no'
     ),
     "orders": (
         "select client_order_id, intent_id, attempt, strategy, strategy_version, symbol, side, qty, order_type, "
@@ -45,25 +54,35 @@ PARTS = {
         "unrealised_usd from execution.positions where account_id = {account} "
         'order by session_date, strategy collate "C", symbol collate "C"'
     ),
+    "equity": (
+        "select at, session_date, cash_usd, receivable_usd, positions_usd, equity_usd, realised_usd, unrealised_usd, "
+        "dividends_usd, fees_usd, flows_usd, high_water_mark_usd from execution.equity where account_id = {account} "
+        "order by at"
+    ),
 }
 
 
 def ledger_hash(database: Database, account_id: str | None = None) -> str:
-    """64 hex digits over one account's verdicts, orders, fills and positions; without `account_id` the current account.
+    """64 hex digits over one account's verdicts, orders, fills, positions and equity.
 
-    Raises NotFound when nothing has traded yet.
+    Without `account_id` it is the account that traded last. Raises NotFound when nothing has traded yet.
     """
-    digest = hashlib.sha256()
     with database.transaction() as connection:
         account_id = account_id or current_account(connection)
         if account_id is None:
             raise NotFound("No account has traded yet: run `make demo` or `trading backfill` first.")
-        connection.execute("set local timezone = 'UTC'")
-        connection.execute("set local datestyle = 'ISO'")
-        for name, query in PARTS.items():
-            digest.update(name.encode())
-            text = sql.SQL("copy (" + query + ") to stdout").format(account=sql.Literal(account_id))
-            with connection.cursor().copy(text) as rows:
-                for chunk in rows:
-                    digest.update(chunk)
+        return account_hash(connection, account_id)
+
+
+def account_hash(connection: psycopg.Connection, account_id: str) -> str:
+    """The hash of one account as the transaction of `connection` sees it."""
+    digest = hashlib.sha256()
+    connection.execute("set local timezone = 'UTC'")
+    connection.execute("set local datestyle = 'ISO'")
+    for name, query in PARTS.items():
+        digest.update(name.encode())
+        text = sql.SQL("copy (" + query + ") to stdout").format(account=sql.Literal(account_id))
+        with connection.cursor().copy(text) as rows:
+            for chunk in rows:
+                digest.update(chunk)
     return digest.hexdigest()

@@ -97,6 +97,10 @@ class TradingDesk:
                     f"strategy/targets holds nothing for the newest closed bar, {expected:%Y-%m-%d %H:%M} UTC: "
                     f"materialise market/bars to strategy/targets for session {day} first."
                 )
+            # A second run of the same decision must not see the orders that the first one led to.
+            account.working = {
+                name: working for name, working in account.working.items() if working.order.submitted_at < newest.at
+            }
             self._count_unsent(connection, account, newest)
             recorded = ledger.recorded_verdicts(connection, account.book.account_id, day, day)
             simulation.decide(account, newest, self._rules, recorded, journal, approved_at=self.now)
@@ -173,8 +177,14 @@ class TradingDesk:
             first = record.inception_session
         else:
             journal, first = Journal(), account.session_date
+        moments = self._moments(connection, first, day)
+        if moments and not moments[-1].bars and not moments[-1].targets:
+            raise ContractBroken(
+                f"Session {day} is over, but the bar that closes it is not stored: "
+                f"run hourly_tick_job for session {day} first."
+            )
         newest = None
-        for moment in self._moments(connection, first, day):
+        for moment in moments:
             if account.as_of is None or moment.at > account.as_of:
                 simulation.advance(account, moment, self._rules, journal)
             newest = moment
@@ -255,7 +265,8 @@ class TradingDesk:
     def _closes(self, trading: Session, recorded: set[datetime]) -> list[datetime]:
         """The moments of one session: its bar closes and, when it is over, its end. Raises when nothing is stored."""
         if trading.closes_at > self.now:
-            return sorted(recorded)
+            # A rehearsal may go through hours whose targets are stored already.
+            return sorted(at for at in recorded if at <= self.now)
         if not recorded:
             raise ContractBroken(
                 f"No bars and no targets are stored for session {trading.date}: "
@@ -271,10 +282,11 @@ def _has_closed(record: ledger.AccountRecord, day: date) -> bool:
 
 def _gap(record: ledger.AccountRecord, first: date) -> str:
     reached = record.session_date or previous_session(record.inception_session)
+    missing = next_session(reached) if record.session_date is None or _has_closed(record, reached) else reached
     return (
         f"Account {record.account_id} has reached session {reached}, so session {first} cannot come next. Run "
-        f"`trading backfill --from {next_session(reached)} --to {previous_session(first)}` first, or begin a new "
-        f"account with `trading account open --inception {first}`."
+        f"`trading backfill --from {missing} --to {previous_session(first)}` first, or begin a new account with "
+        f"`trading account open {first}`."
     )
 
 
