@@ -90,6 +90,27 @@ def adjusted_as_of(bars: pd.DataFrame, actions: Sequence[CorporateAction], as_of
     return adjusted
 
 
+def unadjust_splits(bars: pd.DataFrame, actions: Sequence[CorporateAction], fetched_on: date) -> pd.DataFrame:
+    """The raw bars behind bars that their vendor had adjusted for splits as of the day `fetched_on`.
+
+    `bars` has the columns symbol, session_date, open, high, low, close and volume, in any order; the rest is kept. Each
+    split with session_date < ex_date <= fetched_on multiplies prices by its ratio and divides volume by it. Dividends
+    change nothing, and a later split has not reached the answer yet. Floats are not rounded.
+    """
+    import numpy as np
+
+    raw = bars.copy()
+    price, volume = np.ones(len(bars)), bars["volume"].to_numpy("float64").copy()
+    for action in actions:
+        if action.kind is ActionKind.SPLIT and action.split_ratio is not None and action.ex_date <= fetched_on:
+            before = ((bars["symbol"] == action.symbol) & (bars["session_date"] < action.ex_date)).to_numpy()
+            price[before] *= float(action.split_ratio)
+            volume[before] /= float(action.split_ratio)
+    raw[PRICES] = bars[PRICES].to_numpy("float64") * price[:, None]
+    raw["volume"] = volume
+    return raw
+
+
 def _steps(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> list[_Step]:
     """The factors of one symbol's actions, by ex-date; actions without an earlier bar have none."""
     import numpy as np

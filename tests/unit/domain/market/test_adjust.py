@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 from trading_assets.adapters.sample import SampleSource
-from trading_assets.domain.market.adjust import PRICES, adjusted_as_of, point_in_time_factors, price_factor
+from trading_assets.domain.market.adjust import (
+    PRICES,
+    adjusted_as_of,
+    point_in_time_factors,
+    price_factor,
+    unadjust_splits,
+)
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.values import Timeframe
 
@@ -165,3 +171,23 @@ def test_factors_of_a_prefix_are_the_same_bytes_whatever_happens_later(
 
     assert whole.to_numpy().tobytes() == point_in_time_factors(earlier, known).to_numpy().tobytes()
     assert whole.to_numpy().tobytes() == point_in_time_factors(earlier, actions).to_numpy().tobytes()
+
+
+def test_unadjusting_gives_back_what_traded_before_each_split() -> None:
+    fetched = frame({date(2020, 1, 2): 10.0, date(2020, 1, 3): 20.0, date(2020, 1, 6): 30.0})
+    actions = [split("2", date(2020, 1, 3)), split("0.1", date(2020, 1, 6)), dividend("5", date(2020, 1, 3))]
+    raw = unadjust_splits(fetched, actions, date(2020, 1, 6))
+    assert raw["close"].to_list() == pytest.approx([10 * 2 * 0.1, 20 * 0.1, 30])
+    assert raw["volume"].to_list() == pytest.approx([1000 / 2 / 0.1, 1000 / 0.1, 1000])
+
+
+def test_unadjusting_leaves_out_splits_after_the_fetch_and_of_other_symbols() -> None:
+    later, other = split("4", date(2020, 1, 7)), CorporateAction("Y", date(2020, 1, 6), ActionKind.SPLIT, Decimal(3))
+    pd.testing.assert_frame_equal(unadjust_splits(THREE_DAYS, [later, other], date(2020, 1, 6)), THREE_DAYS)
+
+
+def test_unadjusting_undoes_adjusting_for_splits(bars: pd.DataFrame, actions: list[CorporateAction]) -> None:
+    splits = [action for action in actions if action.kind is ActionKind.SPLIT]
+    again = unadjust_splits(adjusted_as_of(bars, splits, LAST), splits, LAST)
+    assert len(splits) > 2
+    np.testing.assert_allclose(again[[*PRICES, "volume"]], bars[[*PRICES, "volume"]], rtol=1e-12)
