@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -46,9 +46,21 @@ def migrated_template(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(postgres_server: str, migrated_template: str) -> Iterator[Database]:
+def new_database(postgres_server: str, migrated_template: str) -> Iterator[Callable[[], Database]]:
+    """Makes databases of the test's own with the newest schema and no rows."""
+    names = []
+
+    def make() -> Database:
+        names.append(f"test_{uuid.uuid4().hex[:12]}")
+        _administer(postgres_server, "create database {} template {}", names[-1], migrated_template)
+        return Database(_with_name(postgres_server, names[-1]))
+
+    yield make
+    for name in names:
+        _administer(postgres_server, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def database(new_database: Callable[[], Database]) -> Database:
     """A database of the test's own with the newest schema and no rows."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _administer(postgres_server, "create database {} template {}", name, migrated_template)
-    yield Database(_with_name(postgres_server, name))
-    _administer(postgres_server, "drop database {} with (force)", name)
+    return new_database()

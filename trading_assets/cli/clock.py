@@ -31,7 +31,7 @@ def show() -> None:
 @click.argument("at", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]))
 def set_clock(at: datetime) -> None:
     """Set the rehearsal's time to AT, in UTC: 2022-05-02T15:30."""
-    from trading_assets.adapters.clock import ReplayClock
+    from trading_assets.adapters.clock import set_replay_clock
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.services import existing_database
     from trading_assets.settings import SettingsError, load_environment, load_trading_settings
@@ -39,4 +39,4 @@ def set_clock(at: datetime) -> None:
     if load_trading_settings().clock == "wall":
         raise SettingsError("The graph goes by the wall clock. Set `clock: replay` in trading.yaml for a rehearsal.")
     with existing_database(load_environment()) as url:
-        ReplayClock(Database(url)).set(at.replace(tzinfo=UTC))
+        set_replay_clock(Database(url), at.replace(tzinfo=UTC))

@@ -10,6 +10,7 @@ import dagster as dg
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session
 from trading_assets.domain.values import Timeframe
+from trading_assets.settings import TradingSettings
 
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 
@@ -43,9 +44,11 @@ end_of_day_job = dg.define_asset_job(
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def hourly_tick_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def hourly_tick_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[TradingSettings]
+) -> dg.RunRequest | dg.SkipReason:
     """One minute after each bar close of a session; on a half day the last tick is at 13:01."""
-    return _request(context.scheduled_execution_time)
+    return _request(context.scheduled_execution_time, settings)
 
 
 @dg.schedule(
@@ -54,13 +57,19 @@ def hourly_tick_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def end_of_day_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def end_of_day_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[TradingSettings]
+) -> dg.RunRequest | dg.SkipReason:
     """A quarter of an hour after the session's close."""
-    return _request(context.scheduled_execution_time, only_after_close=True)
+    return _request(context.scheduled_execution_time, settings, only_after_close=True)
 
 
-def _request(scheduled_at: datetime, *, only_after_close: bool = False) -> dg.RunRequest | dg.SkipReason:
+def _request(
+    scheduled_at: datetime, settings: TradingSettings, *, only_after_close: bool = False
+) -> dg.RunRequest | dg.SkipReason:
     """A run for the session of `scheduled_at`, if a bar of it closed within the last quarter of an hour."""
+    if settings.clock == "replay":
+        return dg.SkipReason("In a rehearsal (trading.yaml: `clock: replay`) the wall's time starts nothing.")
     today = scheduled_at.astimezone(NEW_YORK).date()
     if not is_session(today):
         return dg.SkipReason(f"{today} is no trading session.")

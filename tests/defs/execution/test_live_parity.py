@@ -1,0 +1,276 @@
+"""An account led through its sessions hour by hour, by jobs and sensors, has the ledger of a replay of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.ledger_hash import ledger_hash
+from trading_assets.adapters.redis import NullEventBus
+from trading_assets.adapters.sample import SampleSource
+from trading_assets.defs import automation
+from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS, trading_session
+from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders_job
+from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
+from trading_assets.defs.ingestion.assets import bars, corporate_actions, instruments
+from trading_assets.defs.ingestion.checks import bars_checks
+from trading_assets.defs.strategy.assets import strategy_assets
+from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
+from trading_assets.domain.values import Timeframe
+from trading_assets.settings import TradingSettings
+
+SETTINGS = TradingSettings.model_validate(
+    {
+        "source": "sample",
+        "universe": ["MSFT"],
+        "timeframes": ["1h"],
+        "strategies": {
+            "sma_crossover": {"timeframe": "1h", "capital_weight": 0.5, "parameters": {"fast": 2, "slow": 4}},
+            "rsi_reversion": {
+                "timeframe": "1h",
+                "capital_weight": 0.4,
+                "parameters": {"period": 3, "entry": 40, "exit": 55, "max_hold": 5},
+            },
+        },
+        "risk": {"max_order_notional": 0.3, "max_position": 0.6},
+        # Some 80 shares an hour: orders fill in parts, wait over the night, and expire.
+        "broker": {"volume_limit": 0.00002},
+        "clock": "replay",
+    }
+)
+SOURCE = SampleSource()
+# Two sessions warm the indicators up; five are traded, with a weekend between the last two.
+WARM_UP, FIRST, LAST = date(2022, 4, 22), date(2022, 4, 26), date(2022, 5, 2)
+AFTERWARDS = datetime(2022, 6, 20, tzinfo=UTC)
+DELAY = timedelta(seconds=5)
+TRADING = [APPROVED_ORDERS, ORDERS, FILLS, POSITIONS]
+
+
+@dataclass
+class SetClock:
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+class Platform:
+    """The graph's own jobs and sensors on one database, in this process, at a time of the test's choice."""
+
+    def __init__(self, database: Database, instance: dg.DagsterInstance) -> None:
+        self.database, self.instance, self.clock = database, instance, SetClock(AFTERWARDS)
+        self.definitions = dg.Definitions(
+            assets=[instruments, corporate_actions, bars, *strategy_assets(SETTINGS), trading_session],
+            asset_checks=[bars_checks],
+            jobs=[
+                automation.backfill_job,
+                automation.hourly_tick_job,
+                automation.end_of_day_job,
+                execute_trades_job,
+                manage_orders_job,
+            ],
+            resources={
+                "database": database,
+                "settings": SETTINGS,
+                "clock": self.clock,
+                "bar_source": SOURCE,
+                "event_bus": NullEventBus(),
+            },
+            executor=dg.in_process_executor,
+        )
+
+    def run(
+        self, job: dg.JobDefinition, first: date, last: date | None = None, assets: list[dg.AssetKey] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        return self.definitions.resolve_job_def(job.name).execute_in_process(
+            instance=self.instance,
+            tags={
+                "dagster/asset_partition_range_start": f"{first}",
+                "dagster/asset_partition_range_end": f"{last or first}",
+            },
+            asset_selection=assets,
+        )
+
+    def store_data(self, first: date, last: date) -> None:
+        """Everything up to the targets, in one range."""
+        self.clock.at = AFTERWARDS
+        job = self.definitions.resolve_job_def(automation.backfill_job.name)
+        self.run(job, first, last, sorted(job.asset_layer.executable_asset_keys - set(TRADING)))
+
+    def ask(self, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
+        resources = {"database": self.database, "clock": self.clock}
+        with dg.build_sensor_context(self.instance, resources=resources, definitions=self.definitions) as context:
+            return sensor.evaluate_tick(context).run_requests
+
+    def react(self) -> list[str]:
+        """Run what the sensors ask for until they ask for nothing; the jobs that ran."""
+        ran = []
+        while requests := [
+            (job, request)
+            for sensor, job in ((order_sensor, manage_orders_job), (execution_sensor, execute_trades_job))
+            for request in self.ask(sensor)
+        ]:
+            job, request = requests[0]
+            self.run(job, date.fromisoformat(request.partition_key))
+            ran.append(job.name)
+        return ran
+
+    def live(self, first: date, last: date, tick: list[dg.AssetKey] | None = None) -> set[str]:
+        """Every bar close of the sessions, the tick's run first in one hour and the sensors first in the next."""
+        ran = set()
+        for day in sessions_between(first, last):
+            for hour, bar in enumerate(bar_bounds(day, Timeframe.HOUR)):
+                self.clock.at = bar.closes_at + DELAY
+                if hour % 2:
+                    ran |= set(self.react())
+                self.run(automation.hourly_tick_job, day, assets=tick)
+                ran |= set(self.react())
+            self.clock.at = session(day).closes_at + timedelta(minutes=15)
+            self.run(automation.end_of_day_job, day, assets=[FILLS, POSITIONS])
+        return ran
+
+    def replay(self, first: date, last: date) -> None:
+        self.clock.at = AFTERWARDS
+        self.run(automation.backfill_job, first, last, TRADING)
+
+    def decide_at(self, at: datetime) -> None:
+        self.clock.at = at + DELAY
+        self.run(automation.hourly_tick_job, FIRST, assets=[APPROVED_ORDERS])
+
+
+@pytest.fixture
+def new_platform(new_database: Callable[[], Database]) -> Callable[[date, date], Platform]:
+    """Makes platforms that hold everything up to the targets for the sessions asked for."""
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def make(first: date, last: date) -> Platform:
+            platform = Platform(new_database(), instance)
+            platform.store_data(first, last)
+            return platform
+
+        yield make
+
+
+def counts(database: Database) -> dict[str, int]:
+    queries = {
+        "fills": "select count(*) from execution.fills",
+        "filled in parts": "select count(*) from execution.order_events where status = 'PARTIALLY_FILLED'",
+        "expired": "select count(*) from execution.order_events where status = 'EXPIRED'",
+        "reduced": "select count(*) from risk.verdicts where outcome = 'reduced'",
+        "filled on a later day": "select count(*) from execution.fills join execution.orders using (client_order_id) "
+        "where fills.session_date > orders.session_date",
+    }
+    with database.transaction() as connection:
+        return {name: connection.execute(query).fetchone()[0] for name, query in queries.items()}
+
+
+@pytest.mark.timeout(600)
+def test_hours_sessions_and_one_range_give_the_same_ledger(new_platform):
+    range_run = new_platform(WARM_UP, LAST)
+    range_run.replay(FIRST, LAST)
+    seen = counts(range_run.database)
+    assert all(seen.values()), seen
+
+    by_session = new_platform(WARM_UP, LAST)
+    for day in sessions_between(FIRST, LAST):
+        by_session.replay(day, day)
+
+    live = new_platform(WARM_UP, date(2022, 4, 25))
+    ran = live.live(FIRST, FIRST)
+    live.store_data(date(2022, 4, 27), LAST)
+    ran |= live.live(date(2022, 4, 27), LAST, tick=[APPROVED_ORDERS])
+    assert ran == {"execute_trades_job", "manage_orders_job"}
+
+    expected = ledger_hash(range_run.database)
+    assert ledger_hash(by_session.database) == expected
+    assert ledger_hash(live.database) == expected
+    live.replay(FIRST, LAST)
+    assert ledger_hash(live.database) == expected
+
+
+@pytest.mark.parametrize("defect", ["orders are forgotten", "the session's first equity is lost"])
+def test_defect_in_loading_the_account_shows_in_the_hash(new_platform, monkeypatch, defect):
+    expected, live = new_platform(WARM_UP, FIRST), new_platform(WARM_UP, FIRST)
+    expected.replay(FIRST, FIRST)
+    if defect == "orders are forgotten":
+        monkeypatch.setattr(ledger, "_working_orders", lambda *_, **__: {})
+    else:
+        load = ledger.load_account
+
+        def loaded(*arguments):
+            account = load(*arguments)
+            if account is not None:
+                account.start_equity_usd = account.book.equity
+            return account
+
+        monkeypatch.setattr(ledger, "load_account", loaded)
+    live.live(FIRST, FIRST, tick=[APPROVED_ORDERS])
+    assert ledger_hash(live.database) != ledger_hash(expected.database)
+
+
+def test_second_run_of_a_tick_changes_nothing(new_platform):
+    platform = new_platform(WARM_UP, FIRST)
+    for bar in bar_bounds(FIRST, Timeframe.HOUR):
+        platform.decide_at(bar.closes_at)
+        platform.react()
+        before = ledger_hash(platform.database)
+        platform.decide_at(bar.closes_at)
+        assert platform.react() == []
+        platform.run(execute_trades_job, FIRST)
+        platform.run(manage_orders_job, FIRST)
+        assert ledger_hash(platform.database) == before
+    seen = counts(platform.database)
+    assert seen["fills"]
+    assert seen["reduced"]
+
+
+def decide_until_approved(platform: Platform) -> datetime:
+    """The first bar close of FIRST whose decision gives an approval that nobody has used yet."""
+    for bar in bar_bounds(FIRST, Timeframe.HOUR):
+        platform.decide_at(bar.closes_at)
+        if platform.ask(execution_sensor):
+            return bar.closes_at
+    raise AssertionError(f"nothing is approved in session {FIRST}")
+
+
+def orders(database: Database) -> int:
+    with database.transaction() as connection:
+        return connection.execute("select count(*) from execution.orders").fetchone()[0]
+
+
+def test_approval_older_than_its_time_to_live_is_never_sent(new_platform):
+    platform = new_platform(WARM_UP, FIRST)
+    decided_at = decide_until_approved(platform)
+    platform.clock.at += timedelta(seconds=SETTINGS.risk.approval_ttl_s + 1)
+    assert platform.ask(execution_sensor) == []
+    sent = platform.run(execute_trades_job, FIRST)
+    (result,) = sent.asset_materializations_for_node("trading_session")
+    assert "the approval expired" in result.metadata["refused_at_submission"].value
+    platform.decide_at(decided_at + timedelta(minutes=5))
+    assert platform.ask(execution_sensor) == []
+    assert orders(platform.database) == 0
+
+
+def test_sensor_asks_for_the_same_approvals_under_the_same_key(new_platform):
+    platform = new_platform(WARM_UP, FIRST)
+    decide_until_approved(platform)
+    first, second = platform.ask(execution_sensor), platform.ask(execution_sensor)
+    assert [request.run_key for request in first] == [request.run_key for request in second]
+    platform.react()
+    sent = orders(platform.database)
+    platform.run(execute_trades_job, FIRST)
+    assert platform.ask(execution_sensor) == []
+    assert orders(platform.database) == sent > 0
+
+
+def test_end_of_day_before_the_last_bar_is_stored_is_refused(new_platform):
+    platform = new_platform(WARM_UP, date(2022, 4, 25))
+    platform.clock.at = bar_bounds(FIRST, Timeframe.HOUR)[-2].closes_at + DELAY
+    platform.run(automation.hourly_tick_job, FIRST)
+    platform.clock.at = session(FIRST).closes_at + timedelta(minutes=15)
+    with pytest.raises(dg.Failure, match="the bar that closes it is not stored: run hourly_tick_job"):
+        platform.run(automation.end_of_day_job, FIRST, assets=[FILLS, POSITIONS])
