@@ -17,13 +17,15 @@ from pydantic import SecretStr
 
 from trading_assets.adapters.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from trading_assets.adapters.embedded.processes import claim_folder
-from trading_assets.adapters.errors import AdapterError
+from trading_assets.adapters.errors import AdapterError, OutOfSpace
 from trading_assets.settings import PROJECT_ROOT, Environment, SettingsError, publish_environment
 
 DAGSTER_SCHEMA = "dagster"
 EXECUTION_POOL = "execution"
 # One write for a thousand materialisation events instead of a thousand.
 EVENT_BATCH_SIZE = 1000
+# A new database cluster takes 40 MB; the rest is room for one run to end instead of failing half-way.
+LEAST_FREE_BYTES = 200 * 1024**2
 
 
 class AlreadyRunningError(AdapterError):
@@ -37,6 +39,7 @@ def running_services(environment: Environment) -> Iterator[Environment]:
     Without a Redis server to be found the block runs without one: PostgreSQL is the truth, Redis only makes it faster.
     """
     home = claim_folder(environment.home.resolve())
+    _require_room(home)
     servers: list[EmbeddedPostgres | EmbeddedRedis] = []
     urls: dict[str, SecretStr] = {}
     with (home / ".users.lock").open("a") as users:
@@ -142,6 +145,15 @@ def _prepare_dagster_storage() -> None:
         instance.upgrade()
         # A pool that only has the default limit is not enforced the first time it is used.
         instance.event_log_storage.set_concurrency_slots(EXECUTION_POOL, 1)
+
+
+def _require_room(home: Path) -> None:
+    free = shutil.disk_usage(home).free
+    if free < LEAST_FREE_BYTES:
+        raise OutOfSpace(
+            f"The disk of {home} has {free // 1024**2} MB left, and {LEAST_FREE_BYTES // 1024**2} MB are needed. "
+            "Free some space, or set TRADING_HOME to a folder on another disk; what is stored stays as it is."
+        )
 
 
 def _embedded_redis(environment: Environment) -> EmbeddedRedis | None:

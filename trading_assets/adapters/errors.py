@@ -8,9 +8,13 @@ class AdapterError(Exception):
 
 
 class Transient(AdapterError):
-    """May succeed when tried again."""
+    """May succeed when tried again; `retry_after_s` is the wait that the other side asked for."""
 
     is_transient = True
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Unreachable(Transient):
@@ -27,6 +31,10 @@ class AuthFailed(AdapterError):
 
 class NotFound(AdapterError):
     """What was asked for does not exist."""
+
+
+class OutOfSpace(AdapterError):
+    """A disk is full; nothing was stored."""
 
 
 class ContractBroken(AdapterError):

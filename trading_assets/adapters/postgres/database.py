@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from trading_assets.adapters.errors import LedgerConflict, Unreachable
+from trading_assets.adapters.errors import LedgerConflict, OutOfSpace, Unreachable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +52,14 @@ class Database:
                 f"PostgreSQL does not answer ({str(error).strip().splitlines()[-1]}). "
                 "Start it with `make up`, or correct DATABASE_URL; `trading doctor` shows what is reachable."
             ) from error
-        with connection:
-            yield connection
+        try:
+            with connection:
+                yield connection
+        except psycopg.errors.DiskFull as error:
+            raise OutOfSpace(
+                f"The disk of the database is full ({error.diag.message_primary}). Free some space and run it again: "
+                "the transaction was rolled back, and what was stored before is untouched."
+            ) from error
 
     def frame(self, query: LiteralString | sql.Composed, **parameters: Any) -> pd.DataFrame:
         """The query's result as a frame, fetched as Arrow. Parameters are written `%(name)s`.
