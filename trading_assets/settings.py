@@ -82,7 +82,8 @@ class NotificationSettings(Section):
 class TradingSettings(Section):
     """The content of trading.yaml."""
 
-    source: Literal["sample"]
+    source: Literal["sample", "folder"]
+    folder: Path | None = Field(default=None, validate_default=True)
     universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
     strategies: dict[StrategyName, StrategySettings]
@@ -90,6 +91,13 @@ class TradingSettings(Section):
     broker: BrokerSettings = BrokerSettings()
     clock: Literal["wall", "replay"] = "wall"
     notifications: NotificationSettings = NotificationSettings()
+
+    @field_validator("folder")
+    @classmethod
+    def _folder_is_named_when_asked_for(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        if info.data.get("source") == "folder" and folder is None:
+            raise ValueError("source: folder needs the folder of your Parquet or CSV files")
+        return folder.expanduser() if folder else None
 
     @field_validator("universe", "timeframes")
     @classmethod
@@ -118,9 +126,10 @@ class TradingSettings(Section):
     def fingerprint(self) -> str:
         """Eight hex digits that change when, and only when, something that decides trading changes.
 
-        Notifications and the clock do not count: who is told, and whether it is a rehearsal, moves no order.
+        Notifications, the clock and the place of a folder do not count: who is told, whether it is a rehearsal, and
+        where the files lie moves no order.
         """
-        facts = self.model_dump(exclude={"notifications", "clock"})
+        facts = self.model_dump(exclude={"notifications", "clock", "folder"})
         text = json.dumps(facts, sort_keys=True, default=_canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from trading_assets.adapters.clock import ReplayClock, WallClock, set_replay_clock
+from trading_assets.adapters.folder import FolderSource
 from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus, RedisEventBus
@@ -67,3 +68,8 @@ def test_replay_clock_and_redis_when_configured(
     assert isinstance(resources["clock"], ReplayClock)
     assert resources["clock"].now() == datetime(2022, 5, 2, 15, 30, tzinfo=UTC)
     assert isinstance(resources["event_bus"], RedisEventBus)
+
+
+def test_folder_source_when_configured(configured: Path, tmp_path: Path) -> None:
+    configured.write_text(configured.read_text().replace("source: sample ", f"source: folder\nfolder: {tmp_path} "))
+    assert isinstance(built()["bar_source"], FolderSource)

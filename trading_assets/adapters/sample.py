@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trading_assets.adapters.bar_file import PRICES, BarFile, read_table
 from trading_assets.adapters.errors import ContractBroken, NotFound
 from trading_assets.domain.market.bars import BAR_COLUMNS
 from trading_assets.domain.market.corporate_actions import CorporateAction, derive_actions
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 HOURLY_FILE = Path(__file__).parent / "sample_data" / "hourly_MSFT_2022-04_2022-06.csv"
 DAILY_COLUMNS = ["symbol", "session_date", "open", "high", "low", "close", "volume", "adj_close"]
 HOURLY_COLUMNS = ["symbol", "mic", "ts", "open", "high", "low", "close", "volume", "n_source_bars"]
-PRICES = ["open", "high", "low", "close"]
 NAMES = {
     "AAPL": ("Apple Inc.", "NASDAQ", "Technology"),
     "FB": ("Facebook, Inc.", "NASDAQ", "Communication Services"),
@@ -88,14 +88,14 @@ class SampleSource:
 
     @cached_property
     def _daily(self) -> pd.DataFrame:
-        path = self._daily_file or _bokeh_stocks()
-        frame = _read(path, DAILY_COLUMNS)
-        _refuse(path, frame, "session_date", _days(frame["session_date"]).isna(), "is no date such as 2010-03-01")
+        file = _read(self._daily_file or _bokeh_stocks(), DAILY_COLUMNS)
+        frame = file.frame
+        file.refuse("session_date", _days(frame["session_date"]).isna(), "is no date such as 2010-03-01")
         frame["session_date"] = _days(frame["session_date"]).dt.date
-        _validate(path, frame, [*PRICES, "adj_close"], key=["symbol", "session_date"])
+        _validate(file, [*PRICES, "adj_close"], key=["symbol", "session_date"])
         sessions = frame["session_date"].drop_duplicates()
         closed = set(sessions[~sessions.map(is_session)])
-        _refuse(path, frame, "session_date", frame["session_date"].isin(closed), "is a day without trading")
+        file.refuse("session_date", frame["session_date"].isin(closed), "is a day without trading")
         bounds = {day: bar_bounds(day, Timeframe.SESSION)[0] for day in sessions}
         frame["ts"] = _utc(frame["session_date"].map(lambda day: bounds[day].ts))
         return self._completed(frame, Timeframe.SESSION, frame["session_date"].map(lambda day: bounds[day].closes_at))
@@ -104,12 +104,12 @@ class SampleSource:
     def _hourly(self) -> pd.DataFrame:
         import pandas as pd
 
-        path = self._hourly_file
-        frame = _read(path, HOURLY_COLUMNS)
+        file = _read(self._hourly_file, HOURLY_COLUMNS)
+        frame = file.frame
         starts = pd.to_datetime(frame["ts"], utc=True, errors="coerce", format="ISO8601")
-        _refuse(path, frame, "ts", starts.isna(), "is no time such as 2022-04-19T13:30:00Z")
+        file.refuse("ts", starts.isna(), "is no time such as 2022-04-19T13:30:00Z")
         frame["ts"] = _utc(starts)
-        _validate(path, frame, PRICES, key=["symbol", "ts"])
+        _validate(file, PRICES, key=["symbol", "ts"])
         frame["session_date"] = frame["ts"].dt.tz_convert(NEW_YORK).dt.date
         grid = {
             bounds.ts: bounds.closes_at
@@ -118,16 +118,13 @@ class SampleSource:
             for bounds in bar_bounds(day, Timeframe.HOUR)
         }
         closes_at = frame["ts"].map(grid)
-        _refuse(
-            path, frame, "ts", closes_at.isna(), "is not the start of an hour of a session (09:30 New York, 10:30 ...)"
-        )
+        file.refuse("ts", closes_at.isna(), "is not the start of an hour of a session (09:30 New York, 10:30 ...)")
         return self._completed(frame, Timeframe.HOUR, closes_at)
 
     def _completed(self, frame: pd.DataFrame, timeframe: Timeframe, closes_at: pd.Series) -> pd.DataFrame:
         frame["closes_at"] = _utc(closes_at)
         frame["timeframe"] = str(timeframe)
         frame["source"] = self.name
-        frame["volume"] = frame["volume"].astype("float64")
         return frame.sort_values(["symbol", "ts"], ignore_index=True)
 
 
@@ -140,40 +137,16 @@ def _bokeh_stocks() -> Path:
     return Path(spec.origin).parent / "_data" / "stocks.csv.gz"
 
 
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise ContractBroken(f"{path} cannot be read ({error}). {_REINSTALL}") from error
+def _read(path: Path, columns: list[str]) -> BarFile:
+    frame = read_table(path, _REINSTALL)
     if len(frame.columns) != len(columns):
         raise ContractBroken(f"{path} has {len(frame.columns)} columns, expected {len(columns)}. {_REINSTALL}")
-    return frame.set_axis(columns, axis=1)
+    return BarFile(path, frame.set_axis(columns, axis=1), _REINSTALL)
 
 
-def _validate(path: Path, frame: pd.DataFrame, prices: list[str], key: list[str]) -> None:
-    import numpy as np
-    import pandas as pd
-
-    for column in [*prices, "volume"]:
-        numbers = pd.to_numeric(frame[column], errors="coerce")
-        _refuse(path, frame, column, ~np.isfinite(numbers), "is no number")
-        frame[column] = numbers
-    for column in prices:
-        _refuse(path, frame, column, frame[column] <= 0, "is not a positive price")
-    _refuse(path, frame, "volume", frame["volume"] < 0, "is negative")
-    _refuse(path, frame, "high", frame["high"] < frame[PRICES].max(axis=1), "is below another price of its bar")
-    _refuse(path, frame, "low", frame["low"] > frame[PRICES].min(axis=1), "is above another price of its bar")
-    _refuse(path, frame, key[-1], frame.duplicated(key), "is listed twice for its symbol")
-    _refuse(path, frame, "symbol", ~frame["symbol"].isin(list(NAMES)), "is an unknown symbol")
-
-
-def _refuse(path: Path, frame: pd.DataFrame, column: str, is_broken: pd.Series, complaint: str) -> None:
-    if is_broken.any():
-        row = int(is_broken.to_numpy().argmax())
-        # One for the header, one because lines count from 1.
-        raise ContractBroken(f"{path}, line {row + 2}: {column} {frame[column].iloc[row]} {complaint}. {_REINSTALL}")
+def _validate(file: BarFile, prices: list[str], key: list[str]) -> None:
+    file.ensure_bars(prices, key)
+    file.refuse("symbol", ~file.frame["symbol"].isin(list(NAMES)), "is an unknown symbol")
 
 
 def _days(values: pd.Series) -> pd.Series:

@@ -3,6 +3,8 @@
 Tests replace any of them by an object with the same methods (adapters/ports.py).
 """
 
+from pathlib import Path
+
 import dagster as dg
 
 from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
@@ -31,10 +33,13 @@ def clock(context: dg.InitResourceContext) -> Clock:
 
 @dg.resource(required_resource_keys={"settings"}, description="Where bars and corporate actions come from.")
 def bar_source(context: dg.InitResourceContext) -> BarSource:
+    from trading_assets.adapters.folder import FolderSource
     from trading_assets.adapters.sample import SampleSource
 
-    sources = {"sample": SampleSource}
-    return sources[context.resources.settings.source]()
+    settings: TradingSettings = context.resources.settings
+    # Settings refuse `folder` without a folder.
+    sources = {"sample": SampleSource, "folder": lambda: FolderSource(settings.folder or Path())}
+    return sources[settings.source]()
 
 
 @dg.resource(description="Hints over Redis at REDIS_URL; silent without one.")
