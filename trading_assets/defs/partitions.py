@@ -22,14 +22,17 @@ SESSIONS = dg.TimeWindowPartitionsDefinition(
 
 
 def session_range(context: dg.AssetExecutionContext, clock: Clock) -> tuple[date, date]:
-    """First and last session of the run's partitions. Fails, without retries, for a session that has not begun.
+    """First and last session of the run's partitions. Fails, without retries, for a day without trading or a session that has not begun.
 
     On a holiday `end_offset` makes the newest partition the next session, which lies in the future.
     """
     keys = context.partition_key_range
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
     now = clock.now()
-    opens_at = sessions.session(last).opens_at
+    try:
+        opens_at = max(sessions.session(day).opens_at for day in (first, last))
+    except ValueError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
     if opens_at > now:
         raise dg.Failure(
             f"Session {last} has not begun: it is {now:%Y-%m-%d %H:%M} UTC and the session opens at "
