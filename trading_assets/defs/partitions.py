@@ -22,9 +22,10 @@ SESSIONS = dg.TimeWindowPartitionsDefinition(
 
 
 def session_range(context: dg.AssetExecutionContext, clock: Clock) -> tuple[date, date]:
-    """First and last session of the run's partitions. Fails, without retries, for a day without trading or a session that has not begun.
+    """First and last session of the run's partitions.
 
-    On a holiday `end_offset` makes the newest partition the next session, which lies in the future.
+    Fails, without retries, for a day without trading and for a session that has not begun: on a holiday `end_offset`
+    makes the newest partition the next session, which lies in the future.
     """
     keys = context.partition_key_range
     first, last = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
