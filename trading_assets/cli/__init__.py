@@ -15,6 +15,7 @@ from trading_assets.cli.accounts import account, ledger
 from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
+from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.up import up
 
@@ -46,7 +47,7 @@ def trading() -> None:
     load_env_file()
 
 
-for command in (demo, up, backfill, migrate, doctor, env, ledger, account, clock):
+for command in (demo, up, backfill, migrate, doctor, env, sql, ledger, account, clock):
     trading.add_command(command)
 
 

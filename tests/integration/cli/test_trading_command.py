@@ -15,7 +15,7 @@ import pytest
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.cli.database import without_password
 
-COMMANDS = ("account", "backfill", "clock", "demo", "doctor", "env", "ledger", "migrate", "up")
+COMMANDS = ("account", "backfill", "clock", "demo", "doctor", "env", "ledger", "migrate", "sql", "up")
 # A port of the range that is never given out: nothing listens there.
 STOPPED = "postgresql://trading:hunter2@127.0.0.1:1/trading"
 
@@ -143,6 +143,63 @@ def test_env_hides_passwords_unless_they_are_asked_for(tmp_path: Path) -> None:
     shown = trading(tmp_path, "env", "--show-secrets", **variables)
     assert "hunter2" not in hidden.stdout
     assert f"export DATABASE_URL={STOPPED}" in shown.stdout
+
+
+def test_account_list_on_a_narrow_terminal_shows_the_whole_id(tmp_path: Path, database: Database) -> None:
+    account = "simulated-01234567-2010-03-01"
+    with database.transaction() as connection:
+        connection.execute(
+            "insert into execution.accounts (account_id, broker, fingerprint, inception_session, opening_cash_usd) "
+            "values (%s, 'simulated', '01234567', '2010-03-01', 100000)",
+            (account,),
+        )
+    wide = trading(tmp_path, "account", "list", DATABASE_URL=database.url, COLUMNS="80")
+    narrow = trading(tmp_path, "account", "list", DATABASE_URL=database.url, COLUMNS="50")
+    assert account in wide.stdout
+    first_column = "".join(line.split("│")[1].strip() for line in narrow.stdout.splitlines() if line.startswith("│"))
+    assert first_column == account
+
+
+@pytest.mark.parametrize("at", ["2022-05-02T15:30Z", "2022-05-02T15:30", "2022-05-02 15:30"])
+def test_clock_takes_the_times_that_its_messages_show(tmp_path: Path, database: Database, at: str) -> None:
+    project = Path(__file__).parents[3] / "trading.yaml"
+    (tmp_path / "trading.yaml").write_text(project.read_text().replace("clock: wall", "clock: replay"))
+    variables = {"DATABASE_URL": database.url, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    unset = trading(tmp_path, "clock", "show", **variables)
+    assert "trading clock set 2022-05-02T15:30Z" in unset.stderr
+    assert trading(tmp_path, "clock", "set", at, **variables).returncode == 0
+    assert trading(tmp_path, "clock", "show", **variables).stdout == "2022-05-02T15:30:00+00:00 (rehearsal)\n"
+
+
+def test_sql_shows_a_table_without_needless_zeros_or_cut_values(tmp_path: Path, database: Database) -> None:
+    question = "select 'simulated-[b]01234567[/b]-2010-03-01' as account, 1.500000::numeric as qty, null as nothing"
+    result = trading(tmp_path, "sql", question, DATABASE_URL=database.url)
+    assert result.returncode == 0, result.stderr
+    cells = [cell.strip() for cell in result.stdout.splitlines()[3].strip("│").split("│")]
+    assert cells == ["simulated-[b]01234567[/b]-2010-03-01", "1.5", ""]
+
+
+def test_sql_of_many_rows_says_that_it_stops(tmp_path: Path, database: Database) -> None:
+    result = trading(tmp_path, "sql", "select generate_series(1, 1000)", DATABASE_URL=database.url)
+    assert "200" in result.stdout
+    assert "201" not in result.stdout
+    assert "The first 200 rows" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("question", "complaint"),
+    [
+        ("create table trades ()", "cannot execute CREATE TABLE in a read-only transaction"),
+        ("select trades", 'column "trades" does not exist'),
+    ],
+)
+def test_sql_that_would_change_something_or_is_wrong_is_refused(
+    tmp_path: Path, database: Database, question: str, complaint: str
+) -> None:
+    result = trading(tmp_path, "sql", question, DATABASE_URL=database.url)
+    assert result.returncode == 1
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
