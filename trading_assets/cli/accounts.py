@@ -25,9 +25,11 @@ def list_accounts() -> None:
 
     with existing_database(load_environment()) as url, Database(url).transaction() as connection:
         records = accounts(connection)
-    table = Table("account", "inception", "opening cash, USD", "last session")
+    table = Table("account", "inception", "opening cash", "last session")
+    # An id is there to be copied: on a narrow terminal it goes on in the next line, and is never cut.
+    table.columns[0].overflow = "fold"
     for record in records:
-        opening_cash = f"{record.opening_cash_usd:,.2f}"
+        opening_cash = f"{record.opening_cash_usd:,.2f} USD"
         table.add_row(record.account_id, str(record.inception_session), opening_cash, str(record.session_date or "-"))
     Console().print(table)
 
@@ -55,9 +57,9 @@ def ledger() -> None:
 
 
 @ledger.command("hash")
-@click.option("--account", "account_id", help="Only this account.  [default: all]")
+@click.option("--account", "account_id", help="This account.  [default: the one that traded last]")
 def hash_ledger(account_id: str | None) -> None:
-    """One hash over everything recorded: the same before and after a rerun that changed nothing."""
+    """One hash over everything an account recorded: the same before and after a rerun that changed nothing."""
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.adapters.postgres.ledger_hash import ledger_hash
     from trading_assets.services import existing_database

@@ -28,9 +28,9 @@ def show() -> None:
 
 
 @clock.command("set")
-@click.argument("at", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]))
+@click.argument("at", type=click.DateTime(["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]))
 def set_clock(at: datetime) -> None:
-    """Set the rehearsal's time to AT, in UTC: 2022-05-02T15:30."""
+    """Set the rehearsal's time to AT, in UTC: 2022-05-02T15:30Z."""
     from trading_assets.adapters.clock import set_replay_clock
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.services import existing_database
