@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.domain.performance.returns import Floats
 
 NOT_ENOUGH_DATA = "-"
 QUERY = """
@@ -24,41 +28,59 @@ QUERY = """
 
 
 def show_performance(database_url: str) -> None:
-    """Print the figures of the account that traded last, as of its newest session."""
+    """Print the figures of the account that traded last, as of its newest session, beside buying and holding."""
     from psycopg.rows import dict_row
     from rich.console import Console
 
     from trading_assets.adapters.postgres.database import Database
 
-    with Database(database_url).transaction() as connection:
+    database = Database(database_url)
+    with database.transaction() as connection:
         row = connection.cursor(row_factory=dict_row).execute(QUERY).fetchone()
     if row is None:
         click.echo("Nothing was traded: analytics.performance has no row of the current account.")
         return
     console = Console(highlight=False)
-    console.print(_table(row))
+    heading = f"Account {row['account_id']}, sessions {row['first_session']} to {row['session_date']}"
+    console.print(heading, markup=False, soft_wrap=True)
+    console.print(_table(row, _buy_and_hold(database, row)))
     if row["path"]:
         console.print(f"Report: {row['path']}", markup=False, soft_wrap=True)
 
 
-def _table(row: dict[str, Any]) -> Any:
+def _buy_and_hold(database: Database, row: dict[str, Any]) -> Floats:
+    """Returns of the universe bought in equal parts in the first session and held, one a session."""
+    from trading_assets.defs.analytics.assets import report_data
+    from trading_assets.settings import load_trading_settings
+
+    return report_data(database, load_trading_settings().universe, row["session_date"]).benchmark_returns
+
+
+def _table(row: dict[str, Any], held: Floats) -> Any:
     from rich.table import Table
 
-    table = Table(title=f"{row['account_id']}, {row['first_session']} to {row['session_date']}", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for label, value in (
-        ("Equity", f"{row['equity_usd']:,.2f} USD"),
-        ("Total return", _percent(row["total_return_pct"])),
-        ("CAGR", _percent(row["cagr_pct"])),
-        ("Volatility, annual", _percent(row["volatility_pct"])),
-        ("Sharpe ratio", _ratio(row["sharpe"])),
-        ("Sortino ratio", _ratio(row["sortino"])),
-        ("Max drawdown", _percent(row["max_drawdown_pct"])),
-        ("Fills", f"{row['fills']:,}"),
-        ("Fees", f"{row['fees_usd']:,.2f} USD"),
+    from trading_assets.domain.performance import metrics
+
+    table = Table("", "Account", "Buy and hold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    percentages = (
+        ("Total return", "total_return_pct", metrics.total_return),
+        ("CAGR", "cagr_pct", metrics.cagr),
+        ("Volatility, annual", "volatility_pct", metrics.volatility),
+        ("Max drawdown", "max_drawdown_pct", metrics.max_drawdown),
+    )
+    for label, column, of in percentages:
+        value = of(held)
+        table.add_row(label, _percent(row[column]), _percent(None if value is None else 100 * value))
+    for label, column, ratio in (
+        ("Sharpe ratio", "sharpe", metrics.sharpe),
+        ("Sortino ratio", "sortino", metrics.sortino),
     ):
-        table.add_row(label, value)
+        table.add_row(label, _ratio(row[column]), _ratio(ratio(held)))
+    table.add_row("Equity", f"{row['equity_usd']:,.2f} USD")
+    table.add_row("Fills", f"{row['fills']:,}")
+    table.add_row("Fees", f"{row['fees_usd']:,.2f} USD")
     return table
 
 
