@@ -171,7 +171,7 @@ def test_unknown_symbol_fails_naming_what_the_source_has(materialise: Materialis
 
 
 def test_transient_failure_of_the_source_is_retried(materialise: Materialise, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trading_assets.defs.ingestion.assets.RETRY_WAIT_S", 0)
+    monkeypatch.setattr("trading_assets.defs.failures.RETRY_WAIT_S", 0)
 
     class FlakySource(SampleSource):
         failures = 1

@@ -3,17 +3,15 @@
 What a vendor's answer looks like belongs in its adapter, what makes bars acceptable in the checks.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from trading_assets.adapters.errors import AdapterError
 from trading_assets.adapters.ports import BarSource, Clock, EventBus
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.defs.failures import one_line_failures
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market import sessions
@@ -21,9 +19,6 @@ from trading_assets.settings import TradingSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MAX_RETRIES = 3
-RETRY_WAIT_S = 5
 
 INSTRUMENTS = dg.AssetKey(["market", "instruments"])
 CORPORATE_ACTIONS = dg.AssetKey(["market", "corporate_actions"])
@@ -41,7 +36,7 @@ def instruments(
     bar_source: dg.ResourceParam[BarSource],
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
-    with _retried_only_if_transient():
+    with one_line_failures():
         found = bar_source.instruments(settings.universe)
         with database.transaction() as connection:
             written = market.store_instruments(connection, found, bar_source.name)
@@ -63,7 +58,7 @@ def corporate_actions(
     bar_source: dg.ResourceParam[BarSource],
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
-    with _retried_only_if_transient():
+    with one_line_failures():
         # An action of the next session is known the evening before.
         last = sessions.next_session(clock.now().astimezone(sessions.NEW_YORK).date())
         actions = bar_source.corporate_actions(settings.universe, sessions.FIRST_DAY, last)
@@ -93,7 +88,7 @@ def bars(
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     first, last = session_range(context, clock)
-    with _retried_only_if_transient():
+    with one_line_failures():
         frame = _collect(database, bar_source, settings, first, last, clock.now())
         with database.transaction() as connection:
             written = market.store_bars(connection, frame)
@@ -118,14 +113,3 @@ def _collect(
         except ValueError as error:
             raise dg.Failure(f"Source {source.name}: {error}", allow_retries=False) from error
     return pd.concat(frames, ignore_index=True)
-
-
-@contextmanager
-def _retried_only_if_transient() -> Iterator[None]:
-    """A second try helps only against what passes by itself: anything else fails at once, in one line."""
-    try:
-        yield
-    except AdapterError as error:
-        if error.is_transient:
-            raise dg.RetryRequested(MAX_RETRIES, RETRY_WAIT_S) from error
-        raise dg.Failure(str(error), allow_retries=False) from error

@@ -6,27 +6,12 @@ import base64
 import hashlib
 from datetime import date, datetime
 
-from trading_assets.domain.values import Side
-
 CLIENT_ORDER_ID_LENGTH = 48
 
 
 def _digest(*facts: object) -> str:
     # The unit separator cannot occur in a fact, so no two lists of facts read the same.
     return hashlib.sha256("\x1f".join(str(fact) for fact in facts).encode()).hexdigest()
-
-
-def intent_id(
-    strategy: str,
-    strategy_version: str,
-    partition: date | datetime,
-    symbol: str,
-    side: Side,
-    purpose: str,
-    leg: int = 0,
-) -> str:
-    """64 hex digits. Quantities are left out: a rerun with other numbers meets the recorded intent, and conflicts."""
-    return _digest(strategy, strategy_version, partition.isoformat(), symbol, side.value, purpose, leg)
 
 
 def client_order_id(intent_id: str, leg: int, attempt: int) -> str:

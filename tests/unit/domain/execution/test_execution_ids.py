@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_assets.domain.execution.ids import activity_id, client_order_id, execution_id, intent_id
-from trading_assets.domain.values import Side
+from trading_assets.domain.execution.ids import activity_id, client_order_id, execution_id
 
 hex_ids = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
@@ -40,27 +39,6 @@ def test_client_order_id_of_nonsense_is_refused(intent: str, leg: int, attempt: 
 def test_client_order_id_too_long_for_the_broker_is_refused() -> None:
     with pytest.raises(ValueError, match="longer than 48"):
         client_order_id("ab" * 32, 0, 10**18)
-
-
-def test_intent_id_tells_every_fact_apart() -> None:
-    facts = ("s", "1", date(2026, 5, 1), "IBM", Side.BUY, "rebalance")
-    ids = {
-        intent_id(*facts),
-        intent_id("t", *facts[1:]),
-        intent_id("s", "2", *facts[2:]),
-        intent_id("s", "1", date(2026, 5, 4), *facts[3:]),
-        intent_id(*facts[:3], "MSFT", *facts[4:]),
-        intent_id(*facts[:4], Side.SELL, "rebalance"),
-        intent_id(*facts[:5], "stop"),
-        intent_id(*facts, 1),
-    }
-    assert len(ids) == 8
-    assert intent_id(*facts) == intent_id(*facts)
-
-
-def test_facts_that_read_the_same_together_have_different_ids() -> None:
-    day = date(2026, 5, 1)
-    assert intent_id("ab", "c", day, "IBM", Side.BUY, "p") != intent_id("a", "bc", day, "IBM", Side.BUY, "p")
 
 
 def test_execution_and_activity_ids_repeat_and_differ() -> None:
