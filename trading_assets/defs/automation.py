@@ -43,11 +43,11 @@ end_of_day_job = dg.define_asset_job(
     cron_schedule=["31 10-15 * * 1-5", "1 13,16 * * 1-5"],
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="One minute after each bar close of a session; on a half day the last tick is at 13:01.",
 )
 def hourly_tick_schedule(
     context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[TradingSettings]
 ) -> dg.RunRequest | dg.SkipReason:
-    """One minute after each bar close of a session; on a half day the last tick is at 13:01."""
     return _request(context.scheduled_execution_time, settings)
 
 
@@ -56,11 +56,11 @@ def hourly_tick_schedule(
     cron_schedule=["15 13,16 * * 1-5"],
     execution_timezone=str(NEW_YORK),
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="A quarter of an hour after the session's close.",
 )
 def end_of_day_schedule(
     context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[TradingSettings]
 ) -> dg.RunRequest | dg.SkipReason:
-    """A quarter of an hour after the session's close."""
     return _request(context.scheduled_execution_time, settings, only_after_close=True)
 
 
