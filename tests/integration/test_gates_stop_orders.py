@@ -584,6 +584,15 @@ def test_decision_without_targets_is_refused_and_says_what_to_materialise(before
     assert "strategy/targets holds nothing for the newest closed bar, 2012-11-26 21:00 UTC" in reason(result)
 
 
+def test_tick_before_the_first_decision_of_the_session_decides_nothing_and_succeeds(before: Platform) -> None:
+    before.clock.at = CLOSE - timedelta(hours=2)
+
+    result = before.run("hourly_tick_job")
+
+    assert result.success, reason(result)
+    assert before.rows("select * from risk.verdicts") == []
+
+
 def test_replay_that_contradicts_the_record_fails_naming_it_and_stores_nothing(ready: Platform) -> None:
     assert ready.materialise(*TRADING_SESSION).success
     before = ledger_hash(ready.database)

@@ -87,11 +87,16 @@ class TradingDesk:
             return self._store(connection, account, journal)
 
     def decide(self, day: date) -> Outcomes:
-        """Bring the account up to date and decide once, at the newest closed bar of session `day`."""
+        """Bring the account up to date and decide once, at the newest closed bar of session `day`.
+
+        Before the first bar that a strategy decides on has closed in that session there is nothing to decide.
+        """
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)
             account, journal, newest = self._caught_up(connection, day)
-            expected = latest_closed_bar(self.now, min(self.settings.timeframes)).closes_at
+            expected = self._newest_decision()
+            if expected < session(day).opens_at:
+                return self._store(connection, account, journal)
             if newest is None or newest.at != expected or not newest.targets:
                 raise ContractBroken(
                     f"strategy/targets holds nothing for the newest closed bar, {expected:%Y-%m-%d %H:%M} UTC: "
@@ -134,6 +139,11 @@ class TradingDesk:
             limits=RiskLimits.of(self.settings.risk.model_dump()),
             fill_model=FillModel(broker.slippage_bps, broker.volume_limit),
         )
+
+    def _newest_decision(self) -> datetime:
+        """The newest bar close at which a strategy decides: by the hour, by the day, or whichever of both is later."""
+        timeframes = {strategy.timeframe for strategy in self.settings.strategies.values()}
+        return max(latest_closed_bar(self.now, one).closes_at for one in timeframes or self.settings.timeframes)
 
     def _account_for(self, connection: psycopg.Connection, first: date) -> ledger.AccountRecord:
         """The account that can live through session `first` next, or did before; a new one when none begins earlier."""
