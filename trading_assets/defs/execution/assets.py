@@ -30,7 +30,6 @@ TABLES = {
     POSITIONS: "execution.positions",
 }
 KINDS = {"python", "postgres"}
-PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
 
 @dg.multi_asset(
@@ -59,7 +58,9 @@ PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
         ),
         dg.AssetSpec(
             POSITIONS,
-            deps=[FILLS, dg.AssetDep(POSITIONS, partition_mapping=PREVIOUS_SESSION)],
+            # Not on its own previous session: a backfill by the daemon would then put positions into a run of their
+            # own, after the other three. The order of sessions is kept by the trading desk.
+            deps=[FILLS],
             group_name="execution",
             kinds=KINDS,
             description="The fold of the ledger at each bar close: positions, cash, equity, fees, dividends.",
