@@ -419,17 +419,11 @@ _BREAKER_EVENTS: LiteralString = """
     from risk.breaker_events where account_id = %(account_id)s and at <= %(as_of)s
     order by breaker, event_no desc
 """
-# An execution at a bar's open happens before the bar's end, but that is when the account learns of it.
 _LIVE_ORDER_EVENTS: LiteralString = """
     with newest as (
         select distinct on (client_order_id) client_order_id, e.event_no, e.status
         from execution.order_events as e join execution.orders as o using (client_order_id)
         where o.account_id = %(account_id)s and e.at <= %(as_of)s
-          and not exists (
-              select from execution.fills as f
-              where f.client_order_id = e.client_order_id and f.filled_at = e.at and f.booked_at > %(as_of)s
-                and e.status in ('PARTIALLY_FILLED', 'FILLED')
-          )
         order by client_order_id, e.event_no desc
     )
     select client_order_id, e.event_no, e.status, e.qty, e.at, e.session_date, e.detail

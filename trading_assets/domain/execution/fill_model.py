@@ -42,7 +42,6 @@ class Execution:
 @dataclass(frozen=True, slots=True)
 class Cancellation:
     working: WorkingOrder
-    at: datetime
     reason: str
 
 
@@ -51,7 +50,6 @@ class Trigger:
     """A stop was reached and shares remain: from now on a stop is a market order, a stop-limit a limit order."""
 
     working: WorkingOrder
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,6 @@ class Reduction:
     """The other leg of a group executed in part: this leg may close no more than the rest."""
 
     working: WorkingOrder
-    at: datetime
     qty: Decimal
 
 
@@ -178,9 +175,9 @@ class _BarSession:
             rest = sibling.remaining - execution.qty
             if rest <= 0 or execution.qty == executed.remaining:
                 reason = f"{executed.order.client_order_id} executed"
-                self.outcomes.append(Cancellation(sibling, execution.at, reason))
+                self.outcomes.append(Cancellation(sibling, reason))
             else:
-                self.outcomes.append(Reduction(sibling, execution.at, sibling.filled_qty + rest))
+                self.outcomes.append(Reduction(sibling, sibling.filled_qty + rest))
 
     def leftover(self, working: WorkingOrder, bar: Bar) -> list[Outcome]:
         """What the end of the bar means for shares that were not executed."""
@@ -188,8 +185,8 @@ class _BarSession:
         if name in self.closed or self.executed.get(name) == working.remaining:
             return []
         if working.order.time_in_force in _IMMEDIATE:
-            return [Cancellation(working, bar.ts, f"{working.order.time_in_force}: not executable at once")]
-        return [Trigger(working, bar.closes_at)] if bar.volume > 0 and _reaches_stop_in(working, bar) else []
+            return [Cancellation(working, f"{working.order.time_in_force}: not executable at once")]
+        return [Trigger(working)] if bar.volume > 0 and _reaches_stop_in(working, bar) else []
 
 
 def work_bar(
@@ -226,7 +223,8 @@ def _fill_of(execution: Execution, bar: Bar) -> Fill:
 
 
 def _events_of(outcome: Outcome, bar: Bar) -> list[OrderEvent]:
-    working, at, session = outcome.working, outcome.at, bar.session_date
+    # Whatever the moment inside the bar: the account learns of it at the bar's end.
+    working, at, session = outcome.working, bar.closes_at, bar.session_date
     match outcome:
         case Execution():
             working.filled_qty += outcome.qty
