@@ -31,6 +31,7 @@ COUNTED = (
     "execution.equity",
     "analytics.performance",
     "analytics.fct_orders",
+    "notification.messages",
 )
 
 pytestmark = pytest.mark.timeout(600)
@@ -91,6 +92,20 @@ def test_demo_run_twice_leaves_the_same_rows_and_the_same_hash(finished_home: Pa
     _demo(finished_home)
     assert _row_counts(finished_home) == counts
     assert _ledger_hash(finished_home) == ledger_hash
+
+
+def test_demo_tells_how_each_session_went(finished_home: Path) -> None:
+    server = EmbeddedPostgres(finished_home)
+    with psycopg.connect(server.start()) as connection:
+        sessions, summaries, pnl = connection.execute(
+            "select count(distinct session_date), "
+            "(select count(*) from notification.messages where event = 'daily_summary'), "
+            "(select subject from notification.messages where event = 'daily_summary' order by occurred_at limit 1) "
+            "from execution.equity"
+        ).fetchone()  # type: ignore[misc]
+    server.stop()
+    assert sessions == summaries > 0
+    assert pnl == f"Session {FIRST}: equity 100,000.00 USD, 0.00 USD"
 
 
 def test_demo_killed_at_random_moments_ends_with_the_same_hash(finished_home: Path, tmp_path: Path) -> None:

@@ -69,6 +69,18 @@ class AccountRecord:
     session_date: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One session of an account as of bar close `at` (UTC). `pnl_usd` is the change of equity without deposits."""
+
+    session_date: date
+    at: datetime
+    equity_usd: Decimal
+    pnl_usd: Decimal
+    fills: int
+    denied: int
+
+
 def lock_ledger(connection: psycopg.Connection) -> None:
     """Wait until no other transaction changes the ledger; held until this transaction ends."""
     connection.execute("select pg_advisory_xact_lock(hashtext('trading_assets.ledger'))")
@@ -236,6 +248,12 @@ def _verdict(row: dict[str, Any], checks: Sequence[CheckResult]) -> Verdict:
         reference_price=row["reference_price"],
         equity_usd=row["equity_usd"],
     )
+
+
+def session_summaries(connection: psycopg.Connection, account_id: str, first: date, last: date) -> list[SessionSummary]:
+    """How each session from `first` to `last` that the account has lived in stands, in order."""
+    span = {"account_id": account_id, "first": first, "last": last}
+    return _select(connection, SessionSummary, _SESSION_SUMMARIES, **span)
 
 
 # Writing ------------------------------------------------------------------------------------------
@@ -451,4 +469,21 @@ _UNSENT: LiteralString = """
     where account_id = %(account_id)s
       and not exists (select from execution.orders where orders.intent_id = approvals.intent_id)
     order by approvals.approved_at, verdicts.side desc, verdicts.strategy, verdicts.symbol
+"""
+_SESSION_SUMMARIES: LiteralString = """
+    with closes as (
+        select distinct on (session_date) session_date, at, equity_usd, equity_usd - flows_usd as earned_usd
+        from execution.equity where account_id = %(account_id)s and session_date <= %(last)s
+        order by session_date, at desc
+    ),
+    changes as (
+        select *, earned_usd - lag(earned_usd, 1, 0) over (order by session_date) as pnl_usd from closes
+    )
+    select session_date, at, equity_usd, pnl_usd,
+           (select count(*) from execution.fills as f
+             where f.account_id = %(account_id)s and f.session_date = changes.session_date) as fills,
+           (select count(*) from risk.verdicts as v
+             where v.account_id = %(account_id)s and v.session_date = changes.session_date
+               and v.outcome = 'denied') as denied
+    from changes where session_date >= %(first)s order by session_date
 """

@@ -240,6 +240,7 @@ class TradingDesk:
         written = ledger.record(connection, journal)
         ledger.use_account(connection, account_id)
         enqueue(connection, _messages(account_id, journal))
+        enqueue(connection, _summaries(connection, account_id, journal))
         return Outcomes(account_id, written, refused)
 
     # Moments ----------------------------------------------------------------------------------------
@@ -340,3 +341,14 @@ def _messages(account_id: str, journal: Journal) -> list[messages.Message]:
     for fill in journal.fills:
         fills[fill.session_date].append(fill)
     return told + [messages.orders_filled(account_id, day, filled) for day, filled in fills.items()]
+
+
+def _summaries(connection: psycopg.Connection, account_id: str, journal: Journal) -> list[messages.Message]:
+    """The daily summaries of the sessions that ended in a journal, read from the ledger it is part of."""
+    ended = [point.session_date for point in journal.equity if point.at == session(point.session_date).closes_at]
+    if not ended:
+        return []
+    return [
+        messages.daily_summary(account_id, s.session_date, s.equity_usd, s.pnl_usd, s.fills, s.denied, s.at)
+        for s in ledger.session_summaries(connection, account_id, min(ended), max(ended))
+    ]
