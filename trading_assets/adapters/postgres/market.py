@@ -48,14 +48,17 @@ INSTRUMENTS = Table("market.instruments", key=("symbol",), compared=INSTRUMENT_F
 def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
     """Store the bars (BAR_COLUMNS) that are new or changed; returns how many. The same bars again write nothing.
 
+    Where `frame` has a column `response_id`, it names the vendor response each bar came from.
     The quality gate of every (session, symbol) with a stored row is `pending` until the checks have run.
     """
     # Two runs that store the same bar at once would both add the same version.
     connection.execute("select pg_advisory_xact_lock(hashtext('market.bars'))")
     known_at = _database_time(connection)
     ordered = frame.sort_values(["symbol", "timeframe", "ts"])
-    rows = zip(*(ordered[column].astype(object) for column in BAR_COLUMNS), strict=True)
-    written = append_versions(connection, BARS, (*BAR_COLUMNS, "known_at"), ((*row, known_at) for row in rows))
+    columns = [*BAR_COLUMNS, *(["response_id"] if "response_id" in frame else [])]
+    values = (ordered[column].astype(object).where(ordered[column].notna(), None) for column in columns)
+    rows = ((*row, known_at) for row in zip(*values, strict=True))
+    written = append_versions(connection, BARS, (*columns, "known_at"), rows)
     if written:
         connection.execute(
             "insert into ops.quality_gates (dataset, session_date, symbol, state) "
@@ -75,9 +78,18 @@ def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
 
 def store_actions(connection: psycopg.Connection, actions: Sequence[CorporateAction], source: str) -> int:
     """Store the actions that are new or changed; returns how many."""
-    columns = ("symbol", "ex_date", "kind", "split_ratio", "amount_usd", "pay_date", "source")
+    columns = ("symbol", "ex_date", "kind", "split_ratio", "amount_usd", "pay_date", "response_id", "source")
     rows = (
-        (a.symbol, a.ex_date, str(a.kind), _float(a.split_ratio), _float(a.amount_usd), a.pay_date, source)
+        (
+            a.symbol,
+            a.ex_date,
+            str(a.kind),
+            _float(a.split_ratio),
+            _float(a.amount_usd),
+            a.pay_date,
+            a.response_id,
+            source,
+        )
         for a in actions
     )
     return append_versions(connection, ACTIONS, columns, rows)

@@ -5,7 +5,7 @@ The price factors that follow from them belong in adjust.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -36,7 +36,10 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CorporateAction:
-    """Takes effect at the open of `ex_date`. `split_ratio` is new for one old share, `amount_usd` is per old share."""
+    """Takes effect at the open of `ex_date`. `split_ratio` is new for one old share, `amount_usd` is per old share.
+
+    `response_id` is the stored vendor response that told us, None for bundled data; it makes no other action of it.
+    """
 
     symbol: str
     ex_date: date
@@ -44,6 +47,7 @@ class CorporateAction:
     split_ratio: Decimal | None = None
     amount_usd: Decimal | None = None
     pay_date: date | None = None
+    response_id: int | None = field(default=None, compare=False)
 
 
 def derive_actions(closes: pd.DataFrame) -> list[CorporateAction]:
