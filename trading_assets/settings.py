@@ -79,11 +79,19 @@ class NotificationSettings(Section):
     email: EmailSettings | None = None
 
 
+class YahooSettings(Section):
+    """How Yahoo Finance is asked; it wants no key and says nowhere how much it allows."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")] = "https://query2.finance.yahoo.com"
+    requests_per_minute: Annotated[float, Field(gt=0)] = 60
+
+
 class TradingSettings(Section):
     """The content of trading.yaml."""
 
-    source: Literal["sample", "folder"]
+    source: Literal["sample", "folder", "yahoo"]
     folder: Path | None = Field(default=None, validate_default=True)
+    yahoo: YahooSettings = YahooSettings()
     universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
     strategies: dict[StrategyName, StrategySettings]
@@ -126,10 +134,10 @@ class TradingSettings(Section):
     def fingerprint(self) -> str:
         """Eight hex digits that change when, and only when, something that decides trading changes.
 
-        Notifications, the clock and the place of a folder do not count: who is told, whether it is a rehearsal, and
-        where the files lie moves no order.
+        Notifications, the clock, the place of a folder and how a vendor is asked do not count: who is told, whether it
+        is a rehearsal, and where the data lie moves no order.
         """
-        facts = self.model_dump(exclude={"notifications", "clock", "folder"})
+        facts = self.model_dump(exclude={"notifications", "clock", "folder", "yahoo"})
         text = json.dumps(facts, sort_keys=True, default=_canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

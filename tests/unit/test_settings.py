@@ -93,7 +93,7 @@ def test_configured_path_comes_before_the_working_folder_before_the_project(
             "notifications: {email: {form: a@b.c}}\nbroker:",
             ":11: notifications.email.form is not a setting. Accepted here: sender, recipients, min_severity.",
         ),
-        ("source: sample", "source: yahu", ":1: source: input should be 'sample' or 'folder', got 'yahu'."),
+        ("source: sample", "source: yahu", ":1: source: input should be 'sample', 'folder' or 'yahoo', got 'yahu'."),
         ("[MSFT, AAPL]", "[]", ":2: universe is empty"),
         ("[MSFT, AAPL]", "[MSFT, aapl]", ":2: universe.1: 'aapl' does not match"),
         ("[MSFT, AAPL]", "[MSFT, MSFT]", ":2: universe: MSFT is listed twice."),
@@ -135,7 +135,7 @@ def test_capital_weights_of_exactly_the_whole_account_are_accepted(tmp_path: Pat
 
 
 def test_empty_file_names_the_expected_keys(tmp_path: Path) -> None:
-    assert "expected keys such as source, folder, universe" in complaint(tmp_path, "# nothing yet\n")
+    assert "expected keys such as source, folder, yahoo, universe" in complaint(tmp_path, "# nothing yet\n")
 
 
 def test_missing_file_names_the_way_to_choose_another(tmp_path: Path) -> None:
@@ -154,6 +154,7 @@ def test_tickers_that_yaml_takes_for_booleans_stay_tickers(tmp_path: Path) -> No
         ("100000", "100000.00"),
         ("broker:", "clock: replay\nbroker:"),
         ("broker:", "folder: ~/bars\nbroker:"),
+        ("broker:", "yahoo: {requests_per_minute: 5}\nbroker:"),
         ("broker:", "notifications: {email: {sender: a@example.com, recipients: [b@example.com]}}\nbroker:"),
         ("  max_position: 0.1", "  max_position: 0.10\n  allow_short: false"),
     ],
