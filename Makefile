@@ -26,7 +26,7 @@ up: $(STAMP)  ## Run web page, schedules, sensors and servers until Ctrl-C: make
 	@$(PY) -m trading_assets.cli up --port $(PORT)
 
 test: $(STAMP)  ## Run the tests: make test [ARGS="-k name"]
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Format, lint, types and walls, without changing a file
 	@$(PY) -m ruff format --check .
