@@ -12,6 +12,7 @@ from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus, RedisEventBus
 from trading_assets.adapters.sample import SampleSource
+from trading_assets.adapters.yahoo import YahooSource
 from trading_assets.defs.resources import RESOURCES
 from trading_assets.settings import PROJECT_ROOT, TradingSettings
 
@@ -73,3 +74,8 @@ def test_replay_clock_and_redis_when_configured(
 def test_folder_source_when_configured(configured: Path, tmp_path: Path) -> None:
     configured.write_text(configured.read_text().replace("source: sample ", f"source: folder\nfolder: {tmp_path} "))
     assert isinstance(built()["bar_source"], FolderSource)
+
+
+def test_yahoo_source_when_configured(configured: Path) -> None:
+    configured.write_text(configured.read_text().replace("source: sample ", "source: yahoo "))
+    assert isinstance(built()["bar_source"], YahooSource)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from trading_assets.domain.market.corporate_actions import CorporateAction
+    from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
     from trading_assets.domain.market.instruments import Instrument
     from trading_assets.domain.notification.messages import Channel, Message
     from trading_assets.domain.values import Timeframe
@@ -36,6 +37,21 @@ class BarSource(Protocol):
 
     def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
         """Actions with an ex-date in first..last."""
+        ...
+
+
+@runtime_checkable
+class FundamentalsSource(Protocol):
+    """What a vendor knows about companies. Raises AdapterError: NotFound for an unknown symbol."""
+
+    name: str
+
+    def figures(self, symbols: Sequence[str]) -> list[ReportedFigure]:
+        """The lines of all statements that the vendor has, as they stand today."""
+        ...
+
+    def facts(self, symbols: Sequence[str]) -> list[ObservedFact]:
+        """Profile, statistics, dates, recommendations and holders, as they stand today."""
         ...
 
 

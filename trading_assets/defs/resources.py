@@ -31,15 +31,31 @@ def clock(context: dg.InitResourceContext) -> Clock:
     return WallClock()
 
 
-@dg.resource(required_resource_keys={"settings"}, description="Where bars and corporate actions come from.")
+@dg.resource(required_resource_keys={"settings", "database"}, description="Where bars and corporate actions come from.")
 def bar_source(context: dg.InitResourceContext) -> BarSource:
     from trading_assets.adapters.folder import FolderSource
     from trading_assets.adapters.sample import SampleSource
 
     settings: TradingSettings = context.resources.settings
-    # Settings refuse `folder` without a folder.
-    sources = {"sample": SampleSource, "folder": lambda: FolderSource(settings.folder or Path())}
+    sources = {
+        "sample": SampleSource,
+        # Settings refuse `folder` without a folder.
+        "folder": lambda: FolderSource(settings.folder or Path()),
+        "yahoo": lambda: _yahoo(settings, context.resources.database),
+    }
     return sources[settings.source]()
+
+
+def _yahoo(settings: TradingSettings, database: Database) -> BarSource:
+    from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, bucket_of
+    from trading_assets.adapters.vendor_gateway import VendorGateway, json_object
+    from trading_assets.adapters.yahoo import YahooSource
+
+    yahoo = settings.yahoo
+    # Yahoo knows no keys and counts by address: all processes on this database share one bucket.
+    limiter = SharedTokenBucket(database, bucket_of("yahoo", yahoo.base_url), 10, yahoo.requests_per_minute)
+    gateway = VendorGateway("yahoo", limiter, StoredResponses(database), check=json_object)
+    return YahooSource(gateway, yahoo.base_url, load_environment().home / "yahoo")
 
 
 @dg.resource(description="Hints over Redis at REDIS_URL; silent without one.")
