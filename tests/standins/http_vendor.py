@@ -52,11 +52,19 @@ def cut_short(body: Any) -> Reply:
     return Reply(body, misbehaves="cut")
 
 
+def _nothing_here(asked: Asked) -> Reply:
+    return Reply({"message": f"no {asked.path} here"}, 404)
+
+
 class VendorStandIn:
-    """`routes` maps a path to its Reply or to a function of the request; `faults` are used up first, one a request."""
+    """`routes` maps a path to its Reply or to a function of the request, `otherwise` answers for all other paths.
+
+    `faults` are used up first, one a request.
+    """
 
     def __init__(self) -> None:
         self.routes: dict[str, Reply | Callable[[Asked], Reply]] = {}
+        self.otherwise: Callable[[Asked], Reply] = _nothing_here
         self.faults: deque[Reply] = deque()
         self.asked: list[Asked] = []
         self.stopping = threading.Event()
@@ -69,9 +77,7 @@ class VendorStandIn:
         self.asked.append(asked)
         if self.faults:
             return self.faults.popleft()
-        route = self.routes.get(asked.path)
-        if route is None:
-            return Reply({"message": f"no {asked.path} here"}, 404)
+        route = self.routes.get(asked.path, self.otherwise)
         return route(asked) if callable(route) else route
 
     @contextmanager
