@@ -14,6 +14,7 @@ from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import assets as ingestion
+from trading_assets.defs.ingestion import fundamentals
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.notification import assets as notification
 from trading_assets.defs.notification import sensors as notification_sensors
@@ -36,6 +37,8 @@ defs = dg.Definitions(
         ingestion.instruments,
         ingestion.corporate_actions,
         ingestion.bars,
+        fundamentals.financials,
+        fundamentals.fundamentals,
         *strategy_assets(load_trading_settings()),
         execution.trading_session,
         dbt_models(),
@@ -48,11 +51,16 @@ defs = dg.Definitions(
         automation.backfill_job,
         automation.hourly_tick_job,
         automation.end_of_day_job,
+        fundamentals.fetch_fundamentals_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
         deliver_messages_job,
     ],
-    schedules=[automation.hourly_tick_schedule, automation.end_of_day_schedule],
+    schedules=[
+        automation.hourly_tick_schedule,
+        automation.end_of_day_schedule,
+        fundamentals.fetch_fundamentals_schedule,
+    ],
     sensors=[
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,
