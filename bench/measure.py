@@ -31,7 +31,7 @@ class Result:
         ratio = self.seconds / self.beside_seconds
         times = "once" if self.rounds == 1 else f"median of {self.rounds}"
         both = f"{self.what}: {self.seconds:.3f} s; {self.beside}: {self.beside_seconds:.3f} s"
-        return f"{both}; ratio {ratio:.2f} ({times})"
+        return f"{both}; ratio {ratio:.3g} ({times})"
 
 
 def seconds_of(call: Callable[[], object]) -> float:

@@ -24,7 +24,7 @@ from trading_assets.settings import Environment
 PROJECT = Path(__file__).parents[2]
 README = PROJECT / "README.md"
 GUIDES = sorted((PROJECT / "docs" / "guides").glob("*.md"))
-FIRST, LAST = "2012-10-01", "2012-11-30"
+FIRST, LAST = "2010-03-01", "2010-05-28"
 OUTSIDE = ("DATABASE_URL", "REDIS_URL", "DAGSTER_HOME", "DAGSTER_PG_URL", "TRADING_CONFIG", "MAKEFLAGS")
 
 pytestmark = pytest.mark.timeout(600)
