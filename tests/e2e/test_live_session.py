@@ -274,7 +274,7 @@ def test_rehearsed_session_has_the_ledger_of_a_backfill(
         platform.wait_for_orders()
         if hour == TICKED_HOURS[0]:
             before = ledger_hash(platform.database)
-            platform.run("hourly_tick_job", LIVE)
+            platform.run("hourly_tick_job", LIVE, ["risk/approved_orders"])
             assert ledger_hash(platform.database) == before
     platform.set_clock(session(LIVE).closes_at + timedelta(minutes=15))
     platform.run("end_of_day_job", LIVE, ["execution/fills", "execution/positions"])
