@@ -16,13 +16,13 @@ def requested(schedule, at, settings=SETTINGS):
     """The partition a schedule asks for at a New York time, or why it asks for none."""
     moment = datetime.fromisoformat(at).replace(tzinfo=NEW_YORK)
     with dg.build_schedule_context(scheduled_execution_time=moment, resources={"settings": settings}) as context:
-        tick = schedule.evaluate_tick(context)
-    return [request.partition_key for request in tick.run_requests or []] or tick.skip_message
+        answer = schedule(context)
+    return answer.partition_key if isinstance(answer, dg.RunRequest) else answer.skip_message
 
 
 @pytest.mark.parametrize("at", ["2026-11-20T10:31", "2026-11-20T15:31", "2026-11-20T16:01", "2026-11-27T13:01"])
 def test_tick_after_a_bar_close_asks_for_its_session(at):
-    assert requested(hourly_tick_schedule, at) == [at[:10]]
+    assert requested(hourly_tick_schedule, at) == at[:10]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_tick_on_a_holiday_or_after_an_early_close_is_skipped(at, reason):
 
 @pytest.mark.parametrize(("at", "day"), [("2026-11-20T16:15", "2026-11-20"), ("2026-11-27T13:15", "2026-11-27")])
 def test_end_of_day_comes_after_the_close_only(at, day):
-    assert requested(end_of_day_schedule, at) == [day]
+    assert requested(end_of_day_schedule, at) == day
     assert "No bar" in requested(end_of_day_schedule, "2026-11-20T13:15")
 
 
