@@ -35,6 +35,7 @@ class Section(BaseModel):
 
 
 TickerSymbol = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.-]{0,11}$")]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")]
 StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
@@ -82,15 +83,36 @@ class NotificationSettings(Section):
 class YahooSettings(Section):
     """How Yahoo Finance is asked; it wants no key and says nowhere how much it allows."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")] = "https://query2.finance.yahoo.com"
+    base_url: WebAddress = "https://query2.finance.yahoo.com"
     requests_per_minute: Annotated[float, Field(gt=0)] = 60
+
+
+class AlpacaSettings(Section):
+    """How Alpaca's market data is asked for; the keys are in the environment."""
+
+    feed: Literal["iex", "sip", "delayed_sip"] = "iex"
+    delay_minutes: Annotated[int, Field(ge=0)] = 0
+    requests_per_minute: Annotated[float, Field(gt=0)] = 200
+    data_url: WebAddress = "https://data.alpaca.markets"
+    trading_url: WebAddress = "https://paper-api.alpaca.markets"
+
+
+class PolygonSettings(Section):
+    """How Polygon (Massive) is asked; the key is in the environment."""
+
+    delay_minutes: Annotated[int, Field(ge=0)] = 15
+    requests_per_minute: Annotated[float, Field(gt=0)] = 5
+    base_url: WebAddress = "https://api.polygon.io"
 
 
 class TradingSettings(Section):
     """The content of trading.yaml."""
 
-    source: Literal["sample", "folder", "yahoo"]
+    source: Literal["sample", "folder", "alpaca", "polygon", "yahoo"]
+    fallbacks: tuple[Literal["alpaca", "polygon", "yahoo"], ...] = ()
     folder: Path | None = Field(default=None, validate_default=True)
+    alpaca: AlpacaSettings = AlpacaSettings()
+    polygon: PolygonSettings = PolygonSettings()
     yahoo: YahooSettings = YahooSettings()
     universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
@@ -99,6 +121,17 @@ class TradingSettings(Section):
     broker: BrokerSettings = BrokerSettings()
     clock: Literal["wall", "replay"] = "wall"
     notifications: NotificationSettings = NotificationSettings()
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _fallbacks_are_other_vendors(cls, fallbacks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        source = info.data.get("source")
+        if fallbacks and source in {"sample", "folder"}:
+            raise ValueError(f"source: {source} is not a vendor and has no fall-back")
+        named = [source, *fallbacks]
+        if repeated := [name for name, count in Counter(named).items() if count > 1]:
+            raise ValueError(f"{repeated[0]} is listed twice; `source` is asked first")
+        return fallbacks
 
     @field_validator("folder")
     @classmethod
@@ -137,7 +170,7 @@ class TradingSettings(Section):
         Notifications, the clock, the place of a folder and how a vendor is asked do not count: who is told, whether it
         is a rehearsal, and where the data lie moves no order.
         """
-        facts = self.model_dump(exclude={"notifications", "clock", "folder", "yahoo"})
+        facts = self.model_dump(exclude={"notifications", "clock", "folder", "fallbacks", "alpaca", "polygon", "yahoo"})
         text = json.dumps(facts, sort_keys=True, default=_canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -269,6 +302,9 @@ class Environment(Section):
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
     smtp_url: SecretStr | None = None
+    alpaca_api_key: SecretStr | None = None
+    alpaca_secret_key: SecretStr | None = None
+    polygon_api_key: SecretStr | None = None
     home: Path = Path(".trading")
     pg_bin: Path | None = None
     redis_bin: Path | None = None
@@ -284,7 +320,7 @@ class Environment(Section):
 
 
 def load_environment() -> Environment:
-    """DATABASE_URL, REDIS_URL, SMTP_URL, TRADING_HOME, TRADING_PG_BIN and TRADING_REDIS_BIN; empty counts as unset.
+    """The URLs of servers, the keys of vendors, and where programs and state are; an empty variable counts as unset.
 
     Raises SettingsError, which never shows a value: a URL carries a password.
     """
@@ -292,6 +328,9 @@ def load_environment() -> Environment:
         database_url=_url("DATABASE_URL", ("postgresql", "postgres")),
         redis_url=_url("REDIS_URL", ("redis", "rediss", "unix")),
         smtp_url=_url("SMTP_URL", ("smtp", "smtps")),
+        alpaca_api_key=_secret("ALPACA_API_KEY"),
+        alpaca_secret_key=_secret("ALPACA_SECRET_KEY"),
+        polygon_api_key=_secret("POLYGON_API_KEY"),
         home=_path("TRADING_HOME") or Path(".trading"),
         pg_bin=_path("TRADING_PG_BIN"),
         redis_bin=_path("TRADING_REDIS_BIN"),
@@ -306,6 +345,11 @@ def _url(name: str, schemes: tuple[str, ...]) -> SecretStr | None:
     if scheme not in schemes or not separator or not rest:
         raise SettingsError(f"{name} must start with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
     return SecretStr(f"{schemes[0] if scheme == 'postgres' else scheme}://{rest}")
+
+
+def _secret(name: str) -> SecretStr | None:
+    value = os.environ.get(name, "").strip()
+    return SecretStr(value) if value else None
 
 
 def _path(name: str) -> Path | None:

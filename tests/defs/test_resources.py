@@ -6,8 +6,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from trading_assets.adapters.bar_sources import FallbackSource
 from trading_assets.adapters.clock import ReplayClock, WallClock, set_replay_clock
 from trading_assets.adapters.folder import FolderSource
+from trading_assets.adapters.polygon import PolygonSource
 from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus, RedisEventBus
@@ -79,3 +81,15 @@ def test_folder_source_when_configured(configured: Path, tmp_path: Path) -> None
 def test_yahoo_source_when_configured(configured: Path) -> None:
     configured.write_text(configured.read_text().replace("source: sample ", "source: yahoo "))
     assert isinstance(built()["bar_source"], YahooSource)
+
+
+def test_vendors_in_order_when_configured(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "POLYGON_API_KEY"):
+        monkeypatch.setenv(name, "key")
+    text = configured.read_text()
+    configured.write_text(text.replace("source: sample ", "source: polygon "))
+    assert isinstance(built()["bar_source"], PolygonSource)
+    configured.write_text(text.replace("source: sample ", "source: alpaca\nfallbacks: [polygon, yahoo] "))
+    source = built()["bar_source"]
+    assert isinstance(source, FallbackSource)
+    assert source.name == "alpaca"

@@ -37,6 +37,8 @@ def written(default: Any) -> str:
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if default == ():
+        return "`[]`"
     if isinstance(default, Enum):
         return f"`{default.value}`"
     return f"`{format(default, 'f') if isinstance(default, Decimal) else default}`"

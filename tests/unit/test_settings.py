@@ -93,7 +93,26 @@ def test_configured_path_comes_before_the_working_folder_before_the_project(
             "notifications: {email: {form: a@b.c}}\nbroker:",
             ":11: notifications.email.form is not a setting. Accepted here: sender, recipients, min_severity.",
         ),
-        ("source: sample", "source: yahu", ":1: source: input should be 'sample', 'folder' or 'yahoo', got 'yahu'."),
+        (
+            "source: sample",
+            "source: yahu",
+            ":1: source: input should be 'sample', 'folder', 'alpaca', 'polygon' or 'yahoo', got 'yahu'.",
+        ),
+        (
+            "source: sample",
+            "source: alpaca\nfallbacks: [sample]",
+            ":2: fallbacks.0: input should be 'alpaca', 'polygon' or 'yahoo', got 'sample'.",
+        ),
+        (
+            "source: sample",
+            "source: alpaca\nfallbacks: [yahoo, alpaca]",
+            ":2: fallbacks: alpaca is listed twice; `source` is asked first.",
+        ),
+        (
+            "source: sample",
+            "source: sample\nfallbacks: [yahoo]",
+            ":2: fallbacks: source: sample is not a vendor and has no fall-back.",
+        ),
         ("[MSFT, AAPL]", "[]", ":2: universe is empty"),
         ("[MSFT, AAPL]", "[MSFT, aapl]", ":2: universe.1: 'aapl' does not match"),
         ("[MSFT, AAPL]", "[MSFT, MSFT]", ":2: universe: MSFT is listed twice."),
@@ -135,7 +154,7 @@ def test_capital_weights_of_exactly_the_whole_account_are_accepted(tmp_path: Pat
 
 
 def test_empty_file_names_the_expected_keys(tmp_path: Path) -> None:
-    assert "expected keys such as source, folder, yahoo, universe" in complaint(tmp_path, "# nothing yet\n")
+    assert "expected keys such as source, fallbacks, folder, alpaca" in complaint(tmp_path, "# nothing yet\n")
 
 
 def test_missing_file_names_the_way_to_choose_another(tmp_path: Path) -> None:
@@ -211,6 +230,8 @@ def test_secrets_never_show_in_text_forms(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@host/db")
     monkeypatch.setenv("REDIS_URL", "redis://:hunter2@host")
     monkeypatch.setenv("SMTP_URL", "smtps://me:hunter2@host")
+    for name in ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "POLYGON_API_KEY"):
+        monkeypatch.setenv(name, "hunter2")
     environment = load_environment()
     shown = f"{environment} {environment!r} {environment.model_dump_json()} {environment.model_dump()}"
     assert "hunter2" not in shown

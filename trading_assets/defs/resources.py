@@ -3,8 +3,6 @@
 Tests replace any of them by an object with the same methods (adapters/ports.py).
 """
 
-from pathlib import Path
-
 import dagster as dg
 
 from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
@@ -33,29 +31,9 @@ def clock(context: dg.InitResourceContext) -> Clock:
 
 @dg.resource(required_resource_keys={"settings", "database"}, description="Where bars and corporate actions come from.")
 def bar_source(context: dg.InitResourceContext) -> BarSource:
-    from trading_assets.adapters.folder import FolderSource
-    from trading_assets.adapters.sample import SampleSource
+    from trading_assets.adapters.bar_sources import build_bar_source
 
-    settings: TradingSettings = context.resources.settings
-    sources = {
-        "sample": SampleSource,
-        # Settings refuse `folder` without a folder.
-        "folder": lambda: FolderSource(settings.folder or Path()),
-        "yahoo": lambda: _yahoo(settings, context.resources.database),
-    }
-    return sources[settings.source]()
-
-
-def _yahoo(settings: TradingSettings, database: Database) -> BarSource:
-    from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, bucket_of
-    from trading_assets.adapters.vendor_gateway import VendorGateway, json_object
-    from trading_assets.adapters.yahoo import YahooSource
-
-    yahoo = settings.yahoo
-    # Yahoo knows no keys and counts by address: all processes on this database share one bucket.
-    limiter = SharedTokenBucket(database, bucket_of("yahoo", yahoo.base_url), 10, yahoo.requests_per_minute)
-    gateway = VendorGateway("yahoo", limiter, StoredResponses(database), check=json_object)
-    return YahooSource(gateway, yahoo.base_url, load_environment().home / "yahoo")
+    return build_bar_source(context.resources.settings, load_environment(), context.resources.database)
 
 
 @dg.resource(description="Hints over Redis at REDIS_URL; silent without one.")

@@ -1,0 +1,132 @@
+"""Builds the source that trading.yaml names, with the vendors to ask when it fails. Nothing connects before a question.
+
+A fall-back is always another vendor that the configuration lists: bundled data never stands in for real data.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from trading_assets.adapters.errors import AdapterError, AuthFailed, ContractBroken, Transient
+from trading_assets.adapters.ports import BarSource
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, bucket_of
+from trading_assets.adapters.vendor_gateway import VendorGateway, json_object
+from trading_assets.settings import Environment, TradingSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pydantic import SecretStr
+
+    from trading_assets.domain.market.corporate_actions import CorporateAction
+    from trading_assets.domain.market.instruments import Instrument
+    from trading_assets.domain.values import Timeframe
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 10
+"""Requests that may follow each other without a wait, as long as the minute's number is kept."""
+Result = TypeVar("Result")
+
+
+def build_bar_source(settings: TradingSettings, environment: Environment, database: Database) -> BarSource:
+    """The configured source. Raises AuthFailed when its key is missing in the environment."""
+    first = _build(settings.source, settings, environment, database)
+    if not settings.fallbacks:
+        return first
+    return FallbackSource([first, *(_build(name, settings, environment, database) for name in settings.fallbacks)])
+
+
+class FallbackSource:
+    """Asks its sources in order until one answers. `name` is the one that answered last.
+
+    The next one is asked when a source stays unreachable or breaks its contract. A wrong key or an unknown symbol is a
+    mistake that somebody has to mend, and fails.
+    """
+
+    def __init__(self, sources: Sequence[BarSource]) -> None:
+        self._sources = sources
+        self.name = sources[0].name
+
+    def bars(
+        self, symbols: Sequence[str], timeframe: Timeframe, first: date, last: date, until: datetime
+    ) -> pd.DataFrame:
+        """As the first source that answers gives them; the column `source` names it. Raises AdapterError."""
+        return self._first_answer(lambda source: source.bars(symbols, timeframe, first, last, until))
+
+    def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
+        """As the first source that answers gives them. Raises AdapterError."""
+        return self._first_answer(lambda source: source.corporate_actions(symbols, first, last))
+
+    def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
+        """As the first source that answers gives them. Raises AdapterError."""
+        return self._first_answer(lambda source: source.instruments(symbols))
+
+    def _first_answer(self, ask: Callable[[BarSource], Result]) -> Result:
+        failures: list[AdapterError] = []
+        for source in self._sources:
+            try:
+                answer = ask(source)
+            except (Transient, ContractBroken) as error:
+                logger.warning("%s failed: %s", source.name, error)
+                failures.append(error)
+            else:
+                self.name = source.name
+                return answer
+        # The preferred source's failure is the one to mend.
+        raise failures[0]
+
+
+def _build(name: str, settings: TradingSettings, environment: Environment, database: Database) -> BarSource:
+    match name:
+        case "sample":
+            from trading_assets.adapters.sample import SampleSource
+
+            return SampleSource()
+        case "folder" if settings.folder is not None:
+            from trading_assets.adapters.folder import FolderSource
+
+            return FolderSource(settings.folder)
+        case "yahoo":
+            from trading_assets.adapters.yahoo import YahooSource
+
+            yahoo = settings.yahoo
+            # Yahoo knows no keys and counts by address: all processes on this database share one bucket.
+            gateway = _gateway("yahoo", yahoo.base_url, yahoo.requests_per_minute, database)
+            return YahooSource(gateway, yahoo.base_url, environment.home / "yahoo")
+        case "alpaca":
+            from trading_assets.adapters.alpaca import AlpacaSource
+
+            alpaca = settings.alpaca
+            key = _required("ALPACA_API_KEY", environment.alpaca_api_key)
+            return AlpacaSource(
+                _gateway("alpaca", key, alpaca.requests_per_minute, database),
+                key,
+                _required("ALPACA_SECRET_KEY", environment.alpaca_secret_key),
+                alpaca.feed,
+                timedelta(minutes=alpaca.delay_minutes),
+                alpaca.data_url,
+                alpaca.trading_url,
+            )
+        case "polygon":
+            from trading_assets.adapters.polygon import PolygonSource
+
+            polygon = settings.polygon
+            key = _required("POLYGON_API_KEY", environment.polygon_api_key)
+            gateway = _gateway("polygon", key, polygon.requests_per_minute, database)
+            return PolygonSource(gateway, key, polygon.base_url, timedelta(minutes=polygon.delay_minutes))
+    raise ValueError(f"{name} is no source of bars.")
+
+
+def _gateway(vendor: str, key: str, per_minute: float, database: Database) -> VendorGateway:
+    limiter = SharedTokenBucket(database, bucket_of(vendor, key), min(MOST_AT_ONCE, per_minute), per_minute)
+    return VendorGateway(vendor, limiter, StoredResponses(database), check=json_object)
+
+
+def _required(name: str, secret: SecretStr | None) -> str:
+    if secret is None:
+        raise AuthFailed(f"{name} is not set: put it into the environment or .env, or choose another `source`.")
+    return secret.get_secret_value()
