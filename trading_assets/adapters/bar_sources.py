@@ -48,7 +48,7 @@ class FallbackSource:
     """
 
     def __init__(self, sources: Sequence[BarSource]) -> None:
-        self._sources = sources
+        self.sources = sources
         self.name = sources[0].name
 
     def bars(
@@ -67,7 +67,7 @@ class FallbackSource:
 
     def _first_answer(self, ask: Callable[[BarSource], Result]) -> Result:
         failures: list[AdapterError] = []
-        for source in self._sources:
+        for source in self.sources:
             try:
                 answer = ask(source)
             except (Transient, ContractBroken) as error:

@@ -31,9 +31,10 @@ def financials(
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     with one_line_failures():
-        figures = _with_fundamentals(bar_source).figures(settings.universe)
+        source = _with_fundamentals(bar_source)
+        figures = source.figures(settings.universe)
         with database.transaction() as connection:
-            written = storage.store_figures(connection, figures, bar_source.name)
+            written = storage.store_figures(connection, figures, source.name)
         return table_result(database, "market.financials", None, None, written)
 
 
@@ -53,9 +54,10 @@ def fundamentals(
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     with one_line_failures():
-        facts = _with_fundamentals(bar_source).facts(settings.universe)
+        source = _with_fundamentals(bar_source)
+        facts = source.facts(settings.universe)
         with database.transaction() as connection:
-            written = storage.store_facts(connection, facts, bar_source.name)
+            written = storage.store_facts(connection, facts, source.name)
         return table_result(database, "market.fundamentals", None, None, written)
 
 
@@ -77,8 +79,13 @@ def fetch_fundamentals_schedule() -> dg.RunRequest:
 
 
 def _with_fundamentals(source: BarSource) -> FundamentalsSource:
-    if not isinstance(source, FundamentalsSource):
-        raise dg.Failure(
-            f"Source {source.name} has no fundamentals: choose `source: yahoo` in trading.yaml.", allow_retries=False
-        )
-    return source
+    """The configured source or the first of its fall-backs that knows companies."""
+    from trading_assets.adapters.bar_sources import FallbackSource
+
+    for candidate in source.sources if isinstance(source, FallbackSource) else [source]:
+        if isinstance(candidate, FundamentalsSource):
+            return candidate
+    raise dg.Failure(
+        f"Source {source.name} has no fundamentals: choose yahoo as source or among fallbacks in trading.yaml.",
+        allow_retries=False,
+    )
