@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -205,6 +207,18 @@ def test_bucket_lets_its_capacity_through_and_then_spaces_requests(database: Dat
     waits = [(bucket if turn % 2 else again).reserve(patience_s=60) for turn in range(6)]
     assert waits[:3] == [0, 0, 0]
     assert waits[3:] == pytest.approx([1, 2, 3], abs=0.5)
+
+
+def test_bucket_gives_no_turn_twice_to_processes_that_ask_at_once(database: Database) -> None:
+    def reserve(_turn: int) -> float:
+        return SharedTokenBucket(database, "acme:1", capacity=4, per_minute=6).reserve(patience_s=600)
+
+    with ThreadPoolExecutor(8) as many:
+        waits = sorted(many.map(reserve, range(16)))
+    assert waits[:4] == [0] * 4
+    # Twelve turns beyond the capacity, ten seconds each, less what refilled while they were taken.
+    assert 60 < waits[-1] <= 120
+    assert all(later > earlier for earlier, later in pairwise(waits[4:]))
 
 
 def test_bucket_beyond_patience_refuses_without_taking_a_turn(database: Database) -> None:
