@@ -171,6 +171,8 @@ class TradingSettings(Section):
         is a rehearsal, and where the data lie moves no order.
         """
         facts = self.model_dump(exclude={"notifications", "clock", "folder", "fallbacks", "alpaca", "polygon", "yahoo"})
+        if self.source == "alpaca":
+            facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         text = json.dumps(facts, sort_keys=True, default=_canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -199,6 +199,13 @@ def test_fingerprint_changes_with_what_decides_trading(tmp_path: Path, old: str,
     assert len(changed) == 8
 
 
+def test_fingerprint_knows_the_feed_of_alpaca_and_not_its_address(tmp_path: Path) -> None:
+    alpaca = VALID.replace("source: sample", "source: alpaca\nalpaca: {feed: sip}")
+    changed = load(tmp_path, alpaca).fingerprint()
+    assert changed != load(tmp_path, alpaca.replace("sip", "iex")).fingerprint()
+    assert changed == load(tmp_path, alpaca.replace("feed: sip", "feed: sip, delay_minutes: 15")).fingerprint()
+
+
 def test_environment_without_variables_is_the_embedded_default() -> None:
     environment = load_environment()
     assert environment == Environment()
