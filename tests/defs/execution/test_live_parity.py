@@ -18,6 +18,7 @@ from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders
 from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
 from trading_assets.defs.ingestion.assets import bars, corporate_actions, instruments
 from trading_assets.defs.ingestion.checks import bars_checks
+from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
@@ -64,7 +65,15 @@ class Platform:
     def __init__(self, database: Database, instance: dg.DagsterInstance) -> None:
         self.database, self.instance, self.clock = database, instance, SetClock(AFTERWARDS)
         self.definitions = dg.Definitions(
-            assets=[instruments, corporate_actions, bars, *strategy_assets(SETTINGS), trading_session],
+            assets=[
+                instruments,
+                corporate_actions,
+                bars,
+                fundamentals,
+                financials,
+                *strategy_assets(SETTINGS),
+                trading_session,
+            ],
             asset_checks=[bars_checks],
             jobs=[
                 automation.backfill_job,
