@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from trading_assets.cli.accounts import account, ledger
+from trading_assets.cli.breakers import breaker
 from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
@@ -47,7 +48,7 @@ def trading() -> None:
     load_env_file()
 
 
-for command in (demo, up, backfill, migrate, doctor, env, sql, ledger, account, clock):
+for command in (demo, up, backfill, migrate, doctor, env, sql, ledger, account, breaker, clock):
     trading.add_command(command)
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from trading_assets.adapters.postgres.database import Database
 
 
 @click.group()
@@ -49,6 +57,22 @@ def open_new(session: datetime) -> None:
             connection, settings.broker.kind, settings.fingerprint(), session.date(), settings.broker.opening_cash_usd
         )
     click.echo(record.account_id)
+
+
+@contextmanager
+def current_account() -> Iterator[tuple[Database, psycopg.Connection, str]]:
+    """The database, a transaction in it, and the account that traded last. Raises NotFound before the first."""
+    from trading_assets.adapters.errors import NotFound
+    from trading_assets.adapters.postgres import ledger as store
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.services import existing_database
+    from trading_assets.settings import load_environment
+
+    with existing_database(load_environment()) as url, Database(url).transaction() as connection:
+        account_id = store.current_account(connection)
+        if account_id is None:
+            raise NotFound("No account has traded yet: run `make demo` or `trading backfill` first.")
+        yield Database(url), connection, account_id
 
 
 @click.group()

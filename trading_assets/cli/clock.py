@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from trading_assets.adapters.postgres.database import Database
 
 
 @click.group()
@@ -15,7 +19,7 @@ def clock() -> None:
 @clock.command("show")
 def show() -> None:
     """The time the graph goes by now."""
-    from trading_assets.adapters.clock import ReplayClock, WallClock
+    from trading_assets.adapters.clock import WallClock
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.services import existing_database
     from trading_assets.settings import load_environment, load_trading_settings
@@ -24,7 +28,15 @@ def show() -> None:
         click.echo(f"{WallClock().now().isoformat(timespec='seconds')} (wall clock)")
         return
     with existing_database(load_environment()) as url:
-        click.echo(f"{ReplayClock(Database(url)).now().isoformat(timespec='seconds')} (rehearsal)")
+        click.echo(f"{graph_time(Database(url)).isoformat(timespec='seconds')} (rehearsal)")
+
+
+def graph_time(database: Database) -> datetime:
+    """The time the graph goes by, UTC: the wall's, or the rehearsal's."""
+    from trading_assets.adapters.clock import ReplayClock, WallClock
+    from trading_assets.settings import load_trading_settings
+
+    return ReplayClock(database).now() if load_trading_settings().clock == "replay" else WallClock().now()
 
 
 @clock.command("set")

@@ -49,7 +49,8 @@ UNKNOWN = Decimal("NaN")
 class Moment:
     """One bar close of a session: what closed at `at` (UTC), what takes effect, what the strategies want.
 
-    `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol.
+    `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol; `clearances`
+    are the breakers that a person cleared since the moment before.
     """
 
     at: datetime
@@ -58,6 +59,7 @@ class Moment:
     actions: Sequence[CorporateAction]
     targets: Sequence[Target]
     gates: Mapping[str, str]
+    clearances: Sequence[BreakerEvent] = ()
 
     @property
     def closes(self) -> dict[str, Decimal]:
@@ -138,6 +140,8 @@ def walk(
 def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
     """Phase one: corporate actions, fills, marks, end-of-session bookings and breakers of one moment."""
     book = account.book
+    for clearance in moment.clearances:
+        _record_breaker(account, clearance, journal)
     if account.session_date != moment.session.date:
         _begin_session(account, moment, journal)
     for bar in moment.bars:
@@ -372,7 +376,7 @@ def _record_breaker(account: Account, event: BreakerEvent, journal: Journal) -> 
     if event.state is BreakerState.TRIPPED:
         account.tripped[event.breaker] = event
     else:
-        del account.tripped[event.breaker]
+        account.tripped.pop(event.breaker, None)
     journal.breaker_events.append(event)
 
 

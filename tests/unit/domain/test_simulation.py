@@ -240,6 +240,27 @@ def test_walk_breaker_trips_latches_and_lets_only_reductions_pass_even_after_a_r
     assert (reduction.intent.side, reduction.outcome) == (Side.SELL, Outcome.APPROVED)
 
 
+def test_walk_breaker_that_a_person_cleared_lets_new_exposure_pass_again() -> None:
+    history = [
+        moment(bar(MON, "100", "100"), wanted="0.5"),
+        moment(bar(TUE, "100", "100"), wanted="0.5"),
+        moment(bar(WED, "80", "88"), wanted="0.5"),
+        moment(bar(THU, "88", "88"), wanted="0.9"),
+    ]
+    account, _ = lived(*history[:3])
+    tripped = account.tripped["daily_loss_stop_all"]
+    at = session(WED).closes_at + timedelta(hours=1)
+    cleared = replace(tripped, event_no=2, state=BreakerState.CLEARED, at=at, cleared_by="Ada", why="looked at it")
+
+    _, without = lived(*history)
+    account, journal = lived(*history[:3], replace(history[3], clearances=[cleared]))
+
+    assert without.verdicts[-1].outcome is Outcome.DENIED
+    assert journal.verdicts[-1].outcome is not Outcome.DENIED
+    assert account.tripped == {}
+    assert cleared in journal.breaker_events
+
+
 @pytest.mark.parametrize("gate", ["closed", "pending"])
 def test_walk_gate_that_is_not_open_denies_and_sends_nothing(gate: str) -> None:
     _, journal = lived(moment(bar(MON, "100", "100"), wanted="0.5", gate=gate), moment(bar(TUE, "100", "100")))

@@ -6,21 +6,19 @@ One writer at a time: whoever loads an account to change it does so in a transac
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
-from functools import cache
-from typing import Any, LiteralString, TypeVar, cast, get_type_hints
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.errors import LedgerConflict
 from trading_assets.adapters.postgres.database import Table, append_once, merge
+from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
 from trading_assets.domain.execution.orders import TERMINAL, Order, OrderEvent, WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
@@ -99,7 +97,7 @@ def accounts(connection: psycopg.Connection, fingerprint: str | None = None) -> 
         where %(fingerprint)s::text is null or fingerprint = %(fingerprint)s
         order by opened_at, account_id
     """
-    return _select(connection, AccountRecord, query, fingerprint=fingerprint)
+    return select(connection, AccountRecord, query, fingerprint=fingerprint)
 
 
 def current_account(connection: psycopg.Connection) -> str | None:
@@ -136,17 +134,17 @@ def open_account(
 def load_account(connection: psycopg.Connection, account_id: str, as_of: datetime) -> Account | None:
     """The account as it stood after the bar close `as_of` (UTC), folded from the ledger; None before its first one."""
     known: dict[str, Any] = {"account_id": account_id, "as_of": as_of}
-    points = _select(connection, EquityPoint, _EQUITY, **known)
+    points = select(connection, EquityPoint, _EQUITY, **known)
     if not points:
         return None
     newest = points[0]
-    fills = _select(connection, Fill, _FILLS, **known)
-    records: list[Record] = [*fills, *_select(connection, Activity, _ACTIVITIES, **known)]
+    fills = select(connection, Fill, _FILLS, **known)
+    records: list[Record] = [*fills, *select(connection, Activity, _ACTIVITIES, **known)]
     book = fold(account_id, records)
     book.settle(newest.session_date)
     book.mark(dict(connection.execute(_MARKS, {**known, "session_date": newest.session_date}).fetchall()))
     book.high_water_mark = newest.high_water_mark_usd
-    breaker_events = _select(connection, BreakerEvent, _BREAKER_EVENTS, **known)
+    breaker_events = select(connection, BreakerEvent, NEWEST_BREAKER_EVENTS, **known)
     return Account(
         book=book,
         working=_working_orders(connection, fills, **known),
@@ -167,24 +165,24 @@ def _working_orders(
         filled[fill.client_order_id] += fill.qty
     events: dict[str, list[OrderEvent]] = defaultdict(list)
     live = {"account_id": account_id, "as_of": as_of, "terminal": list(TERMINAL)}
-    for event in _select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live):
+    for event in select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live):
         events[event.client_order_id].append(event)
     return {
         order.client_order_id: WorkingOrder.from_events(
             order, events[order.client_order_id], filled[order.client_order_id]
         )
-        for order in _select(connection, Order, _ORDERS_BY_ID, ids=list(events))
+        for order in select(connection, Order, _ORDERS_BY_ID, ids=list(events))
     }
 
 
 def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: date, last: date) -> dict[str, Verdict]:
     """The verdicts of the sessions first..last by intent id, with the answers of all rules."""
     checks: dict[str, list[CheckResult]] = defaultdict(list)
-    for row in _rows(connection, _CHECKS, account_id=account_id, first=first, last=last):
+    for row in rows(connection, _CHECKS, account_id=account_id, first=first, last=last):
         checks[row.pop("intent_id")].append(CheckResult(**row))
     return {
         row["intent_id"]: _verdict(row, checks[row["intent_id"]])
-        for row in _rows(connection, _VERDICTS, account_id=account_id, first=first, last=last)
+        for row in rows(connection, _VERDICTS, account_id=account_id, first=first, last=last)
     }
 
 
@@ -199,13 +197,13 @@ def sent_intents(connection: psycopg.Connection, account_id: str, first: date, l
 
 def unsent_approvals(connection: psycopg.Connection, account_id: str) -> list[tuple[Verdict, Approval]]:
     """Approvals that no order has used yet, expired ones included, in order of approval."""
-    rows = _rows(connection, _UNSENT, account_id=account_id)
+    unsent = rows(connection, _UNSENT, account_id=account_id)
     return [
         (
             _verdict(row, []),
             Approval(row["intent_id"], row["approval_qty"], row["approved_at"], row["expires_at"]),
         )
-        for row in rows
+        for row in unsent
     ]
 
 
@@ -253,7 +251,7 @@ def _verdict(row: dict[str, Any], checks: Sequence[CheckResult]) -> Verdict:
 def session_summaries(connection: psycopg.Connection, account_id: str, first: date, last: date) -> list[SessionSummary]:
     """How each session from `first` to `last` that the account has lived in stands, in order."""
     span = {"account_id": account_id, "first": first, "last": last}
-    return _select(connection, SessionSummary, _SESSION_SUMMARIES, **span)
+    return select(connection, SessionSummary, _SESSION_SUMMARIES, **span)
 
 
 # Writing ------------------------------------------------------------------------------------------
@@ -370,32 +368,6 @@ def _check_row(verdict: Verdict, check: CheckResult) -> tuple[Any, ...]:
 # Queries ------------------------------------------------------------------------------------------
 
 
-def _select(connection: psycopg.Connection, kind: type[R], query: LiteralString, **parameters: Any) -> list[R]:
-    """The rows as records of `kind`, with text turned into the enumerations its fields ask for."""
-    enumerations = _enumerations(cast("Hashable", kind))
-    return [
-        kind(**{name: enumerations.get(name, _unchanged)(value) for name, value in row.items()})
-        for row in _rows(connection, query, **parameters)
-    ]
-
-
-@cache
-def _enumerations(kind: Hashable) -> dict[str, type[StrEnum]]:
-    return {
-        name: hint
-        for name, hint in get_type_hints(kind).items()
-        if isinstance(hint, type) and issubclass(hint, StrEnum)
-    }
-
-
-def _unchanged(value: T) -> T:
-    return value
-
-
-def _rows(connection: psycopg.Connection, query: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
-    return connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
-
-
 # The newest point, and the last one of the session before it.
 _EQUITY: LiteralString = """
     with points as (
@@ -432,7 +404,7 @@ _MARKS: LiteralString = """
     )
     select symbol, coalesce(recorded.price, closes.price) from closes full join recorded using (symbol)
 """
-_BREAKER_EVENTS: LiteralString = """
+NEWEST_BREAKER_EVENTS: LiteralString = """
     select distinct on (breaker) account_id, breaker, event_no, state, at, session_date, cause, cleared_by, why
     from risk.breaker_events where account_id = %(account_id)s and at <= %(as_of)s
     order by breaker, event_no desc

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres.breakers import clearances
 from trading_assets.adapters.postgres.market import BARS_DATASET, actions_as_of, tape
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.quality import read_gates
@@ -72,7 +73,7 @@ class TradingDesk:
             ledger.lock_ledger(connection)
             record = self._account_for(connection, first)
             account, journal = self._account_before(connection, record, first)
-            moments = self._moments(connection, first, last)
+            moments = self._cleared(connection, record.account_id, self._moments(connection, first, last))
             recorded = ledger.recorded_verdicts(connection, record.account_id, first, last)
             sent = ledger.sent_intents(connection, record.account_id, first, last)
             simulation.walk(account, moments, self._rules, recorded, sent, journal)
@@ -271,6 +272,22 @@ class TradingDesk:
             )
             for trading in map(session, days)
             for at in self._closes(trading, times[trading.date])
+        ]
+
+    def _cleared(
+        self, connection: psycopg.Connection, account_id: str, moments: list[simulation.Moment]
+    ) -> list[simulation.Moment]:
+        """The moments with the breakers that persons cleared since the one before."""
+        if not moments:
+            return moments
+        before = session(previous_session(moments[0].session.date)).closes_at
+        events = clearances(connection, account_id, before, moments[-1].at)
+        if not events:
+            return moments
+        starts = [before, *(moment.at for moment in moments)]
+        return [
+            replace(moment, clearances=[event for event in events if start < event.at <= moment.at])
+            for start, moment in zip(starts, moments, strict=False)
         ]
 
     def _closes(self, trading: Session, recorded: set[datetime]) -> list[datetime]:

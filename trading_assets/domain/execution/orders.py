@@ -115,7 +115,7 @@ SPLIT_DETAIL = "split "
 TRIGGER_DETAIL = "triggered"
 
 
-class IllegalTransition(ValueError):  # noqa: N818  named like the rule it breaks
+class IllegalTransition(ValueError):
     """An order was told to make a move that the table does not have."""
 
     def __init__(self, client_order_id: str, old: OrderStatus, new: OrderStatus) -> None:

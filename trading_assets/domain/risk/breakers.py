@@ -17,6 +17,9 @@ from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.verdicts import AccountSnapshot, TradingState
 from trading_assets.domain.values import plain
 
+TIME_RULE = "time rule"
+"""How the name begins of what clears a breaker without a person."""
+
 
 class Breaker(StrEnum):
     """DAILY_LOSS stops new exposure for the session; the others put the account into REDUCING until a person clears."""
@@ -112,7 +115,7 @@ def due_clearances(tripped_in: Mapping[str, date], session_date: date) -> list[C
     if tripped_session is None or session_date <= tripped_session:
         return []
     why = f"session {session_date.isoformat()} began after the loss of {tripped_session.isoformat()}"
-    return [Clearance(Breaker.DAILY_LOSS, "time rule: next session", why)]
+    return [Clearance(Breaker.DAILY_LOSS, f"{TIME_RULE}: next session", why)]
 
 
 def _cause(decline: Decline, limit: Decimal) -> dict[str, str]:
