@@ -9,7 +9,8 @@ from trading_assets.defs.automation import end_of_day_job, end_of_day_schedule, 
 from trading_assets.domain.market.sessions import NEW_YORK
 from trading_assets.settings import load_trading_settings
 
-SETTINGS = load_trading_settings()
+SAMPLE = load_trading_settings()
+SETTINGS = SAMPLE.model_copy(update={"source": "alpaca"})
 
 
 def requested(schedule, at, settings=SETTINGS):
@@ -47,6 +48,11 @@ def test_end_of_day_comes_after_the_close_only(at, day):
 def test_rehearsal_is_not_ticked_by_the_wall(schedule):
     rehearsal = SETTINGS.model_copy(update={"clock": "replay"})
     assert "rehearsal" in requested(schedule, "2026-11-20T16:01", rehearsal)
+
+
+@pytest.mark.parametrize("schedule", [hourly_tick_schedule, end_of_day_schedule])
+def test_bundled_history_is_never_asked_for_bars_of_today(schedule):
+    assert "choose a live source" in requested(schedule, "2026-11-20T16:01", SAMPLE)
 
 
 def test_schedules_start_the_jobs_of_their_names():

@@ -74,6 +74,8 @@ def _request(
     """A run for the session of `scheduled_at`, if a bar of it closed within the last quarter of an hour."""
     if settings.clock == "replay":
         return dg.SkipReason("In a rehearsal (trading.yaml: `clock: replay`) the wall's time starts nothing.")
+    if settings.source == "sample":
+        return dg.SkipReason("The bundled history has no bars of today: choose a live source in trading.yaml.")
     today = scheduled_at.astimezone(NEW_YORK).date()
     if not is_session(today):
         return dg.SkipReason(f"{today} is no trading session.")
