@@ -1,5 +1,7 @@
 PYTHON ?= python3
 PORT   ?= 3000
+# One test process more than there are processors: some tests wait for running platforms most of the time.
+JOBS   ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
@@ -26,7 +28,7 @@ up: $(STAMP)  ## Run web page, schedules, sensors and servers until Ctrl-C: make
 	@$(PY) -m trading_assets.cli up --port $(PORT)
 
 test: $(STAMP)  ## Run the tests: make test [ARGS="-k name"]
-	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## Format, lint, types and walls, without changing a file
 	@$(PY) -m ruff format --check .

@@ -28,7 +28,7 @@ def test_graph_has_the_assets_of_every_stage() -> None:
     assert {spec.group_name for spec in SPECS.values()} == GROUPS
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", sorted(SPECS))
 def test_asset_says_what_it_is_whose_it_is_and_when_it_is_late(name: str) -> None:
     spec = SPECS[name]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-LINE = re.compile(r".+: \d+\.\d{3} s; .+: \d+\.\d{3} s; ratio [\d.e+]+ \((once|median of \d+)\)")
+LINE = re.compile(r".+: \d+\.\d{3} s; .+: \d+\.\d{3} s; ratio [\d.e+-]+ \((once|median of \d+)\)")
 
 pytestmark = pytest.mark.timeout(600)
 

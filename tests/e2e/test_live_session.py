@@ -279,6 +279,8 @@ def test_rehearsed_session_has_the_ledger_of_a_backfill(
     platform.set_clock(session(LIVE).closes_at + timedelta(minutes=15))
     platform.run("end_of_day_job", LIVE, ["execution/fills", "execution/positions"])
 
+    wait_until(lambda: not platform.runs(statuses=UNFINISHED), "the runs that the sensors started")
+
     assert platform.count(ORDERS) > begun_with
     assert ledger_hash(platform.database) == ledger_hash(expected)
     jobs = Counter((run["jobName"], run["status"]) for run in platform.runs())

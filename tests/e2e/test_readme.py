@@ -25,7 +25,8 @@ PROJECT = Path(__file__).parents[2]
 README = PROJECT / "README.md"
 GUIDES = sorted((PROJECT / "docs" / "guides").glob("*.md"))
 FIRST, LAST = "2010-03-01", "2010-05-28"
-OUTSIDE = ("DATABASE_URL", "REDIS_URL", "DAGSTER_HOME", "DAGSTER_PG_URL", "TRADING_CONFIG", "MAKEFLAGS")
+OUTSIDE = ("DATABASE_URL", "REDIS_URL", "DAGSTER_HOME", "DAGSTER_PG_URL", "TRADING_CONFIG")
+OUTER_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -40,7 +41,7 @@ class Demo:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
+        inherited = {name: value for name, value in os.environ.items() if name not in OUTSIDE + OUTER_MAKE}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
         return {**inherited, "TRADING_HOME": str(self.home), "PATH": programs, "COLUMNS": "200"}
 

@@ -28,6 +28,7 @@ from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders
 from trading_assets.defs.execution.sensors import execution_sensor
 from trading_assets.defs.ingestion.assets import BARS, bars, corporate_actions, instruments
 from trading_assets.defs.ingestion.checks import bars_checks
+from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.instruments import Instrument
@@ -170,6 +171,9 @@ class Vendor:
         return [*SAMPLE.corporate_actions(*arguments), *self.fault.actions]
 
 
+COMPANIES = [fundamentals.key, financials.key]
+
+
 class Platform:
     """The graph on one database, at a time and with a vendor of the test's choice."""
 
@@ -179,7 +183,15 @@ class Platform:
         self.vendor = Vendor(fault=fault or Fault())
         self.instance = dg.DagsterInstance.ephemeral()
         self.definitions = dg.Definitions(
-            assets=[instruments, corporate_actions, bars, *strategy_assets(SETTINGS), trading_session],
+            assets=[
+                instruments,
+                corporate_actions,
+                bars,
+                fundamentals,
+                financials,
+                *strategy_assets(SETTINGS),
+                trading_session,
+            ],
             asset_checks=[bars_checks],
             jobs=[
                 automation.backfill_job,
@@ -188,7 +200,10 @@ class Platform:
                 execute_trades_job,
                 manage_orders_job,
                 dg.define_asset_job("checks_job", selection=dg.AssetSelection.checks_for_assets(BARS)),
-                dg.define_asset_job("any_assets_job", selection="*"),
+                dg.define_asset_job(
+                    "any_assets_job",
+                    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(fundamentals, financials),
+                ),
             ],
             resources={
                 "database": database,
@@ -277,7 +292,8 @@ def templates(postgres_server: str, migrated_template: str) -> Iterator[Callable
         return Database(f"{server}/{names[-1]}")
 
     before = Platform(copy_of(migrated_template))
-    ingestion_to_targets = [key for key in before.definitions.resolve_all_asset_keys() if key not in TRADING_SESSION]
+    others = {*TRADING_SESSION, *COMPANIES}
+    ingestion_to_targets = [key for key in before.definitions.resolve_all_asset_keys() if key not in others]
     before.clock.at = session(BEFORE).closes_at
     stored = before.run("backfill_job", FIRST, BEFORE, ingestion_to_targets)
     assert stored.success, reason(stored)

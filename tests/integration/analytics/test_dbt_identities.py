@@ -39,6 +39,7 @@ FAULTS = {
     "every_order_was_approved": f"update execution.orders set qty = qty + 1 where client_order_id = {FIRST_ORDER}",
     "fills_stay_within_their_order": f"update execution.fills set qty = qty + 1 where execution_id = {FIRST_FILL}",
     "an_intent_has_one_live_order": (
+        "alter table execution.orders drop constraint orders_use_an_approval_once; "
         "insert into execution.orders select 'twin-' || n, intent_id, 1 + n, account_id, strategy, strategy_version, "
         "symbol, side, qty, order_type, time_in_force, limit_price, stop_price, submitted_at, session_date, now() "
         f"from execution.orders, generate_series(1, 2) as n where client_order_id = {FIRST_ORDER}; "

@@ -55,8 +55,13 @@ def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
     connection.execute("select pg_advisory_xact_lock(hashtext('market.bars'))")
     known_at = _database_time(connection)
     ordered = frame.sort_values(["symbol", "timeframe", "ts"])
-    columns = [*BAR_COLUMNS, *(["response_id"] if "response_id" in frame else [])]
-    values = (ordered[column].astype(object).where(ordered[column].notna(), None) for column in columns)
+    columns = list(BAR_COLUMNS)
+    values = [ordered[column].astype(object) for column in columns]
+    if "response_id" in frame:
+        columns.append("response_id")
+        responses = ordered["response_id"].astype(object)
+        values.append(responses.where(responses.notna(), None))
+    # A price that is not a number is stored as NaN: the checks, not this function, say what a bar must be.
     rows = ((*row, known_at) for row in zip(*values, strict=True))
     written = append_versions(connection, BARS, (*columns, "known_at"), rows)
     if written:
