@@ -18,6 +18,8 @@ def answer(*rows: tuple[str, date]) -> pd.DataFrame:
 def test_answer_with_every_session_is_accepted() -> None:
     frame = answer(("A", MONDAY), ("A", TUESDAY))
     ensure_no_empty_session(frame, ["A"], Timeframe.SESSION, [MONDAY, TUESDAY], {"A": None})
+    with pytest.raises(ValueError, match="2022-05-03"):
+        ensure_no_empty_session(frame.iloc[:1], ["A"], Timeframe.SESSION, [MONDAY, TUESDAY], {"A": None})
 
 
 def test_answer_without_a_finished_session_is_refused_by_name() -> None:
@@ -26,12 +28,18 @@ def test_answer_without_a_finished_session_is_refused_by_name() -> None:
         ensure_no_empty_session(frame, ["A", "B"], Timeframe.HOUR, [MONDAY, TUESDAY], {"A": None, "B": None})
 
 
-def test_session_in_progress_may_be_empty() -> None:
-    ensure_no_empty_session(answer(("A", MONDAY)), ["A"], Timeframe.SESSION, [MONDAY], {"A": None})
+def test_session_in_progress_may_be_empty_until_it_is_finished() -> None:
+    frame = answer(("A", MONDAY))
+    ensure_no_empty_session(frame, ["A"], Timeframe.SESSION, [MONDAY], {"A": None})
+    with pytest.raises(ValueError, match="2022-05-03"):
+        ensure_no_empty_session(frame, ["A"], Timeframe.SESSION, [MONDAY, TUESDAY], {"A": None})
 
 
 def test_session_before_the_first_one_of_a_symbol_may_be_empty() -> None:
-    ensure_no_empty_session(answer(("A", TUESDAY)), ["A"], Timeframe.SESSION, [MONDAY, TUESDAY], {"A": TUESDAY})
+    frame = answer(("A", TUESDAY))
+    ensure_no_empty_session(frame, ["A"], Timeframe.SESSION, [MONDAY, TUESDAY], {"A": TUESDAY})
+    with pytest.raises(ValueError, match="2022-05-02"):
+        ensure_no_empty_session(frame, ["A"], Timeframe.SESSION, [MONDAY, TUESDAY], {"A": MONDAY})
 
 
 def test_symbol_without_an_instrument_is_refused() -> None:
