@@ -13,8 +13,9 @@ from standins.http_vendor import HTML_PAGE, RESET, SILENCE, Asked, Reply, Vendor
 
 from trading_assets.adapters.alpaca import AlpacaSource, actions_in, bars_in
 from trading_assets.adapters.errors import AuthFailed, ContractBroken, NotFound, RateLimited, Transient, Unreachable
+from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.market import store_actions, store_bars
+from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, stored_fetches
 from trading_assets.adapters.vendor_gateway import RetryPolicy, VendorGateway, json_object
 from trading_assets.domain.market.bars import BAR_COLUMNS

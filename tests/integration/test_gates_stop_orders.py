@@ -17,7 +17,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from trading_assets.adapters.postgres import market
+from trading_assets.adapters.postgres import corporate_actions, market
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.adapters.redis import NullEventBus
@@ -26,6 +26,7 @@ from trading_assets.defs import automation
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS, trading_session
 from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders_job
 from trading_assets.defs.execution.sensors import execution_sensor
+from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.defs.ingestion.assets import BARS, bars, corporate_actions, instruments
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
@@ -242,7 +243,7 @@ class Platform:
     def store(self, fault: Fault) -> None:
         frame = fault.plant(SAMPLE.bars(SETTINGS.universe, SETTINGS.timeframes[0], DAY, DAY, CLOSE))
         with self.database.transaction() as connection:
-            market.store_actions(connection, fault.actions, "test")
+            corporate_actions.store_actions(connection, fault.actions, "test")
             market.store_bars(connection, frame)
 
     def orders(self) -> list[str]:
@@ -492,6 +493,20 @@ def test_approval_past_its_time_is_not_sent_and_starts_no_job(ready: Platform) -
     assert ready.look(execution_sensor) == []
     assert execute_trades(ready)[0].success
     assert ready.orders() == []
+
+
+def test_approval_that_outlives_its_bar_is_not_sent(ready: Platform) -> None:
+    patient = SETTINGS.model_copy(update={"risk": SETTINGS.risk.model_copy(update={"approval_ttl_s": 7 * 86_400})})
+    following = session(next_session(DAY)).closes_at
+    assert TradingDesk(ready.database, patient, CLOSE + timedelta(seconds=5)).decide(DAY).refused == ()
+
+    late = TradingDesk(ready.database, patient, following).submit(next_session(DAY))
+    in_time = TradingDesk(ready.database, patient, following - timedelta(seconds=1)).submit(next_session(DAY))
+
+    assert len(late.refused) == 2
+    assert all("a bar has closed since the decision, at 2012-11-27 21:00 UTC" in line for line in late.refused)
+    assert in_time.refused == ()
+    assert ready.orders() == [FAULTY, SOUND]
 
 
 def test_reexecution_from_the_failure_asks_the_checks_again(before: Platform) -> None:

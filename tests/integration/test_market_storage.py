@@ -7,14 +7,12 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 
+from trading_assets.adapters.postgres.corporate_actions import actions_as_of, store_actions
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import first_sessions, store_instruments
 from trading_assets.adapters.postgres.market import (
-    actions_as_of,
     bars_as_of,
-    first_sessions,
-    store_actions,
     store_bars,
-    store_instruments,
     tape,
 )
 from trading_assets.adapters.sample import SampleSource

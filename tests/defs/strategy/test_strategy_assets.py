@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from trading_assets.adapters.plugins import load_strategies
+from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.market import store_actions, store_bars
+from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.strategy import targets_between
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.defs.strategy.assets import strategy_assets

@@ -1,4 +1,4 @@
-"""Schema `market`: storing bars, corporate actions and instruments, and reading what was known at a time.
+"""Schema `market`: storing bars, and reading what was known of them at a time.
 
 A changed fact is a new version, never an update. Bars that changed close their quality gate in the same transaction.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trading_assets.adapters.postgres.database import Database, Table, append_versions, merge
+from trading_assets.adapters.postgres.database import Database, Table, append_versions
 from trading_assets.domain.market.bars import BAR_COLUMNS
-from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import NEW_YORK
 
 if TYPE_CHECKING:
@@ -26,23 +23,6 @@ BARS = Table(
     key=("symbol", "timeframe", "ts"),
     compared=("closes_at", "session_date", "open", "high", "low", "close", "volume"),
 )
-ACTIONS = Table(
-    "market.corporate_actions",
-    key=("symbol", "ex_date", "kind"),
-    compared=("split_ratio", "amount_usd", "pay_date"),
-)
-INSTRUMENT_FACTS = (
-    "name",
-    "asset_class",
-    "exchange",
-    "currency",
-    "sector",
-    "is_tradable",
-    "is_shortable",
-    "first_session",
-    "source",
-)
-INSTRUMENTS = Table("market.instruments", key=("symbol",), compared=INSTRUMENT_FACTS)
 
 
 def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
@@ -79,48 +59,6 @@ def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
             },
         )
     return written
-
-
-def store_actions(connection: psycopg.Connection, actions: Sequence[CorporateAction], source: str) -> int:
-    """Store the actions that are new or changed; returns how many."""
-    columns = ("symbol", "ex_date", "kind", "split_ratio", "amount_usd", "pay_date", "response_id", "source")
-    rows = (
-        (
-            a.symbol,
-            a.ex_date,
-            str(a.kind),
-            _float(a.split_ratio),
-            _float(a.amount_usd),
-            a.pay_date,
-            a.response_id,
-            source,
-        )
-        for a in actions
-    )
-    return append_versions(connection, ACTIONS, columns, rows)
-
-
-def store_instruments(connection: psycopg.Connection, instruments: Sequence[Instrument], source: str) -> int:
-    """Insert new instruments and update changed ones; returns how many."""
-    known_at = _database_time(connection)
-    columns = ("symbol", *INSTRUMENT_FACTS, "known_at")
-    rows = (
-        (
-            i.symbol,
-            i.name,
-            i.asset_class,
-            i.exchange,
-            i.currency,
-            i.sector,
-            i.is_tradable,
-            i.is_shortable,
-            i.first_session,
-            source,
-            known_at,
-        )
-        for i in instruments
-    )
-    return merge(connection, INSTRUMENTS, columns, rows)
 
 
 def bars_as_of(
@@ -168,40 +106,6 @@ def tape(database: Database, symbols: Sequence[str], first: date, last: date, kn
     )
 
 
-def actions_as_of(database: Database, knowledge_time: datetime, symbols: Sequence[str]) -> list[CorporateAction]:
-    """The actions in force at `knowledge_time`, by symbol and ex-date.
-
-    The first version of an action counts from the midnight in New York that begins its ex-date, a later version from
-    the moment it was stored.
-    """
-    with database.transaction() as connection:
-        rows = connection.execute(
-            "select distinct on (symbol, ex_date, kind) symbol, ex_date, kind, "
-            "split_ratio::numeric, amount_usd::numeric, pay_date from market.corporate_actions "
-            "where symbol = any(%(symbols)s) and ex_date <= %(today)s "
-            "and (version = 1 or known_at <= %(knowledge_time)s) "
-            "order by symbol, ex_date, kind, version desc",
-            {
-                "symbols": list(symbols),
-                "today": knowledge_time.astimezone(NEW_YORK).date(),
-                "knowledge_time": knowledge_time,
-            },
-        ).fetchall()
-    return [
-        CorporateAction(symbol, ex_date, ActionKind(kind), split_ratio, amount_usd, pay_date)
-        for symbol, ex_date, kind, split_ratio, amount_usd, pay_date in rows
-    ]
-
-
-def first_sessions(database: Database, symbols: Sequence[str]) -> dict[str, date | None]:
-    """The first session of each stored instrument among `symbols`; None where its source cannot tell."""
-    with database.transaction() as connection:
-        rows = connection.execute(
-            "select symbol, first_session from market.instruments where symbol = any(%s)", (list(symbols),)
-        ).fetchall()
-    return dict(rows)
-
-
 def _window(first: date | None, last: date | None) -> dict[str, datetime]:
     """Bounds for ts, which the primary key can search; session_date cannot narrow a `distinct on`."""
     begin = datetime.combine(first, time(), NEW_YORK).astimezone(UTC) if first else datetime(1900, 1, 1, tzinfo=UTC)
@@ -214,7 +118,3 @@ def _database_time(connection: psycopg.Connection) -> datetime:
     assert row is not None  # noqa: S101  a select without from always answers one row
     now: datetime = row[0]
     return now
-
-
-def _float(number: Decimal | None) -> float | None:
-    return None if number is None else float(number)

@@ -15,7 +15,8 @@ from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFo
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.breakers import clearances
-from trading_assets.adapters.postgres.market import BARS_DATASET, actions_as_of, tape
+from trading_assets.adapters.postgres.corporate_actions import actions_as_of
+from trading_assets.adapters.postgres.market import BARS_DATASET, tape
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.quality import read_gates
 from trading_assets.adapters.postgres.strategy import targets_between
@@ -146,6 +147,10 @@ class TradingDesk:
         timeframes = {strategy.timeframe for strategy in self.settings.strategies.values()}
         return max(latest_closed_bar(self.now, one).closes_at for one in timeframes or self.settings.timeframes)
 
+    def _newest_close(self) -> datetime:
+        """The newest close of any bar that is collected."""
+        return max(latest_closed_bar(self.now, one).closes_at for one in self.settings.timeframes)
+
     def _account_for(self, connection: psycopg.Connection, first: date) -> ledger.AccountRecord:
         """The account that can live through session `first` next, or did before; a new one when none begins earlier."""
         fingerprint = self.settings.fingerprint()
@@ -217,6 +222,9 @@ class TradingDesk:
         if approval.expires_at < self.now:
             return f"the approval expired at {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
         intent = verdict.intent
+        if (newest := self._newest_close()) > intent.decision_at:
+            # A replay sends at the decision: by now it would have filled, or not, in the bar that closed since.
+            return f"a bar has closed since the decision, at {newest:%Y-%m-%d %H:%M} UTC"
         gates = read_gates(connection, BARS_DATASET, [intent.session_date], [intent.symbol], for_share=True)
         snapshot = simulation.account_snapshot(
             account,

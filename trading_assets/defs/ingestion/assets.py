@@ -10,7 +10,9 @@ import dagster as dg
 
 from trading_assets.adapters.ports import BarSource, Clock, EventBus
 from trading_assets.adapters.postgres import market
+from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import first_sessions, store_instruments
 from trading_assets.defs.failures import one_line_failures
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
@@ -39,7 +41,7 @@ def instruments(
     with one_line_failures():
         found = bar_source.instruments(settings.universe)
         with database.transaction() as connection:
-            written = market.store_instruments(connection, found, bar_source.name)
+            written = store_instruments(connection, found, bar_source.name)
         return table_result(database, "market.instruments", None, None, written)
 
 
@@ -63,7 +65,7 @@ def corporate_actions(
         last = sessions.next_session(clock.now().astimezone(sessions.NEW_YORK).date())
         actions = bar_source.corporate_actions(settings.universe, sessions.FIRST_DAY, last)
         with database.transaction() as connection:
-            written = market.store_actions(connection, actions, bar_source.name)
+            written = store_actions(connection, actions, bar_source.name)
         return table_result(database, "market.corporate_actions", None, None, written)
 
 
@@ -104,7 +106,7 @@ def _collect(
 
     from trading_assets.domain.market.bars import ensure_no_empty_session
 
-    listed_since = market.first_sessions(database, settings.universe)
+    listed_since = first_sessions(database, settings.universe)
     frames = [source.bars(settings.universe, timeframe, first, last, until) for timeframe in settings.timeframes]
     finished = [day for day in sessions.sessions_between(first, last) if sessions.session(day).closes_at <= until]
     for timeframe, frame in zip(settings.timeframes, frames, strict=True):

@@ -13,6 +13,7 @@ from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres import strategy as store
+from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
@@ -91,7 +92,7 @@ def _store_indicators(
     part: _Part,
 ) -> int:
     bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
-    actions = market.actions_as_of(database, part.knowledge_time, universe)
+    actions = actions_as_of(database, part.knowledge_time, universe)
     values = technical.compute(bars, point_in_time_factors(bars, actions), declared)
     is_wanted = (bars["session_date"] >= part.first).to_numpy(dtype=bool, copy=True)
     # Strategies read back as far as their memory, whatever range is asked for: what lacks there is filled,

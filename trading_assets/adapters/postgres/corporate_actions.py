@@ -1,0 +1,72 @@
+"""Schema `market`: corporate actions, stored as versions and read as they were known at a time.
+
+What an action does to prices belongs in domain/market/adjust.py, what it does to a book in domain/execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trading_assets.adapters.postgres.database import Database, Table, append_versions
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
+from trading_assets.domain.market.sessions import NEW_YORK
+
+if TYPE_CHECKING:
+    import psycopg
+
+ACTIONS = Table(
+    "market.corporate_actions",
+    key=("symbol", "ex_date", "kind"),
+    compared=("split_ratio", "amount_usd", "pay_date"),
+)
+
+
+def store_actions(connection: psycopg.Connection, actions: Sequence[CorporateAction], source: str) -> int:
+    """Store the actions that are new or changed; returns how many."""
+    columns = ("symbol", "ex_date", "kind", "split_ratio", "amount_usd", "pay_date", "response_id", "source")
+    rows = (
+        (
+            a.symbol,
+            a.ex_date,
+            str(a.kind),
+            _float(a.split_ratio),
+            _float(a.amount_usd),
+            a.pay_date,
+            a.response_id,
+            source,
+        )
+        for a in actions
+    )
+    return append_versions(connection, ACTIONS, columns, rows)
+
+
+def actions_as_of(database: Database, knowledge_time: datetime, symbols: Sequence[str]) -> list[CorporateAction]:
+    """The actions in force at `knowledge_time`, by symbol and ex-date.
+
+    The first version of an action counts from the midnight in New York that begins its ex-date, a later version from
+    the moment it was stored.
+    """
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "select distinct on (symbol, ex_date, kind) symbol, ex_date, kind, "
+            "split_ratio::numeric, amount_usd::numeric, pay_date from market.corporate_actions "
+            "where symbol = any(%(symbols)s) and ex_date <= %(today)s "
+            "and (version = 1 or known_at <= %(knowledge_time)s) "
+            "order by symbol, ex_date, kind, version desc",
+            {
+                "symbols": list(symbols),
+                "today": knowledge_time.astimezone(NEW_YORK).date(),
+                "knowledge_time": knowledge_time,
+            },
+        ).fetchall()
+    return [
+        CorporateAction(symbol, ex_date, ActionKind(kind), split_ratio, amount_usd, pay_date)
+        for symbol, ex_date, kind, split_ratio, amount_usd, pay_date in rows
+    ]
+
+
+def _float(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
