@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from trading_assets.adapters.clock import WallClock
-from trading_assets.adapters.postgres import corporate_actions, market, quality
+from trading_assets.adapters.postgres import market, quality
+from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus
 from trading_assets.adapters.sample import SampleSource
@@ -39,9 +40,7 @@ def store(database: Database, settings: TradingSettings, first: date, last: date
     source = SampleSource()
     frame = source.bars(settings.universe, settings.timeframes[0], first, last, AFTER_THE_SAMPLE)
     with database.transaction() as connection:
-        corporate_actions.store_actions(
-            connection, source.corporate_actions(settings.universe, first, last), source.name
-        )
+        store_actions(connection, source.corporate_actions(settings.universe, first, last), source.name)
         market.store_bars(connection, frame)
     return frame
 
