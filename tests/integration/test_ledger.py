@@ -65,6 +65,7 @@ APPEND_ONLY = (
     "market.bars",
     "market.corporate_actions",
     "notification.messages",
+    "ops.events",
     "risk.approvals",
     "risk.breaker_events",
     "risk.verdict_checks",

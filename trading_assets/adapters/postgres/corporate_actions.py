@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres.database import Database, Table, append_versions
+from trading_assets.adapters.postgres.events import Topic, append_stored
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import NEW_YORK
 
@@ -40,7 +41,9 @@ def store_actions(connection: psycopg.Connection, actions: Sequence[CorporateAct
         )
         for a in actions
     )
-    return append_versions(connection, ACTIONS, columns, rows)
+    written = append_versions(connection, ACTIONS, columns, rows)
+    append_stored(connection, Topic.CORPORATE_ACTIONS_STORED, ACTIONS.name, written, source)
+    return written
 
 
 def actions_as_of(database: Database, knowledge_time: datetime, symbols: Sequence[str]) -> list[CorporateAction]:

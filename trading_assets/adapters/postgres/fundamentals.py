@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres.database import Table, append_versions
+from trading_assets.adapters.postgres.events import Topic, append_stored
 from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
 
 if TYPE_CHECKING:
@@ -26,11 +27,15 @@ def store_figures(connection: psycopg.Connection, figures: Sequence[ReportedFigu
         (f.symbol, str(f.statement), f.item, f.months, f.period_end, f.amount, f.currency, f.response_id, source)
         for f in figures
     )
-    return append_versions(connection, FINANCIALS, columns, rows)
+    written = append_versions(connection, FINANCIALS, columns, rows)
+    append_stored(connection, Topic.FUNDAMENTALS_STORED, FINANCIALS.name, written, source)
+    return written
 
 
 def store_facts(connection: psycopg.Connection, facts: Sequence[ObservedFact], source: str) -> int:
     """Store the facts that are new or changed; returns how many."""
     columns = (*FUNDAMENTALS.key, *FUNDAMENTALS.compared, "response_id", "source")
     rows = ((f.symbol, f.topic, f.item, f.text, f.number, f.response_id, source) for f in facts)
-    return append_versions(connection, FUNDAMENTALS, columns, rows)
+    written = append_versions(connection, FUNDAMENTALS, columns, rows)
+    append_stored(connection, Topic.FUNDAMENTALS_STORED, FUNDAMENTALS.name, written, source)
+    return written

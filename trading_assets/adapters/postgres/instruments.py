@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres.database import Database, Table, merge
+from trading_assets.adapters.postgres.events import Topic, append_event
 from trading_assets.domain.market.instruments import Instrument
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def store_instruments(connection: psycopg.Connection, instruments: Sequence[Inst
         )
         for i in instruments
     )
-    return merge(connection, INSTRUMENTS, columns, rows)
+    written = merge(connection, INSTRUMENTS, columns, rows)
+    if written:
+        append_event(connection, Topic.INSTRUMENTS_CHANGED, {"rows_written": written, "source": source})
+    return written
 
 
 def first_sessions(database: Database, symbols: Sequence[str]) -> dict[str, date | None]:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres.database import Database, Table, append_versions
+from trading_assets.adapters.postgres.events import Topic, append_event
 from trading_assets.domain.market.bars import BAR_COLUMNS
 from trading_assets.domain.market.sessions import NEW_YORK
 
@@ -45,20 +46,35 @@ def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
     rows = ((*row, known_at) for row in zip(*values, strict=True))
     written = append_versions(connection, BARS, (*columns, "known_at"), rows)
     if written:
-        connection.execute(
-            "insert into ops.quality_gates (dataset, session_date, symbol, state) "
-            "select distinct %(dataset)s, session_date, symbol, 'pending' from market.bars "
-            "where known_at = %(known_at)s and session_date between %(first)s and %(last)s "
-            "on conflict (dataset, session_date, symbol) do update "
-            "set state = 'pending', failing_checks = '{}', evaluated_at = clock_timestamp()",
-            {
-                "dataset": BARS_DATASET,
-                "known_at": known_at,
-                "first": ordered["session_date"].min(),
-                "last": ordered["session_date"].max(),
-            },
-        )
+        _hold_back(connection, known_at, ordered["session_date"].min(), ordered["session_date"].max(), written)
     return written
+
+
+def _hold_back(connection: psycopg.Connection, known_at: datetime, first: date, last: date, rows_written: int) -> None:
+    """Set the gates of what was stored at `known_at` to pending, and record that it was stored."""
+    row = connection.execute(
+        """
+        with stored as materialized (
+            select symbol, timeframe, session_date from market.bars
+            where known_at = %(known_at)s and session_date between %(first)s and %(last)s
+        ),
+        gates as (
+            insert into ops.quality_gates (dataset, session_date, symbol, state)
+            select distinct %(dataset)s, session_date, symbol, 'pending' from stored
+            on conflict (dataset, session_date, symbol) do update
+            set state = 'pending', failing_checks = '{}', evaluated_at = clock_timestamp()
+        )
+        select array(select distinct symbol from stored order by symbol),
+               array(select distinct timeframe from stored order by timeframe),
+               min(session_date), max(session_date)
+        from stored
+        """,
+        {"dataset": BARS_DATASET, "known_at": known_at, "first": first, "last": last},
+    ).fetchone()
+    assert row is not None  # noqa: S101  an aggregate always answers one row
+    symbols, timeframes, first_session, last_session = row
+    facts = {"rows_written": rows_written, "symbols": symbols, "timeframes": timeframes}
+    append_event(connection, Topic.BARS_STORED, facts, first_session, last_session)
 
 
 def bars_as_of(

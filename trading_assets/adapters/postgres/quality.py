@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from trading_assets.adapters.postgres.database import Database, Table, merge
+from trading_assets.adapters.postgres.events import Topic, append_event
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,13 +37,36 @@ def write_gates(
     failing_checks: Mapping[tuple[date, str], Sequence[str]],
     evaluated_at: datetime,
 ) -> int:
-    """Open the gates of the (session, symbol) pairs without a failing check, close the others; returns how many."""
+    """Open the gates of the (session, symbol) pairs without a failing check, close the others; returns how many.
+
+    Hold the gates (hold_gates) before: an event records how many changed their state.
+    """
+    if not failing_checks:
+        return 0
+    _append_changes(connection, dataset, {pair: CLOSED if checks else OPEN for pair, checks in failing_checks.items()})
     rows = (
         (dataset, session_date, symbol, CLOSED if failing else OPEN, sorted(failing), evaluated_at)
         for (session_date, symbol), failing in sorted(failing_checks.items())
     )
     columns = ("dataset", "session_date", "symbol", "state", "failing_checks", "evaluated_at")
     return merge(connection, GATES, columns, rows)
+
+
+def _append_changes(connection: psycopg.Connection, dataset: str, states: Mapping[tuple[date, str], str]) -> None:
+    """Record which of these states differ from the stored ones; a gate that was never written counts as closed."""
+    sessions = sorted({session_date for session_date, _ in states})
+    before = read_gates(connection, dataset, sessions, sorted({symbol for _, symbol in states}))
+    changed = sorted(pair for pair, state in states.items() if before[pair] != state)
+    if not changed:
+        return
+    closed = [symbol for session_date, symbol in changed if states[session_date, symbol] == CLOSED]
+    facts = {
+        "dataset": dataset,
+        "opened": len(changed) - len(closed),
+        "closed": len(closed),
+        "closed_symbols": sorted(set(closed)),
+    }
+    append_event(connection, Topic.GATES_CHANGED, facts, changed[0][0], changed[-1][0])
 
 
 def read_gates(
