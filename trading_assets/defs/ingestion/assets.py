@@ -3,24 +3,18 @@
 What a vendor's answer looks like belongs in its adapter, what makes bars acceptable in the checks.
 """
 
-from datetime import date, datetime
-from typing import TYPE_CHECKING
-
 import dagster as dg
 
 from trading_assets.adapters.ports import BarSource, Clock, EventBus
-from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.instruments import first_sessions, store_instruments
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.defs.failures import one_line_failures
+from trading_assets.defs.ingestion.history import History
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market import sessions
 from trading_assets.settings import TradingSettings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 INSTRUMENTS = dg.AssetKey(["market", "instruments"])
 CORPORATE_ACTIONS = dg.AssetKey(["market", "corporate_actions"])
@@ -91,27 +85,6 @@ def bars(
 ) -> dg.MaterializeResult:
     first, last = session_range(context, clock)
     with one_line_failures():
-        frame = _collect(database, bar_source, settings, first, last, clock.now())
-        with database.transaction() as connection:
-            written = market.store_bars(connection, frame)
+        written = History(database, bar_source, settings, first, last, clock.now()).store(context)
         event_bus.publish("bars", {"first": f"{first}", "last": f"{last}", "rows_written": f"{written}"})
         return table_result(database, "market.bars", first, last, written)
-
-
-def _collect(
-    database: Database, source: BarSource, settings: TradingSettings, first: date, last: date, until: datetime
-) -> "pd.DataFrame":
-    """The source's bars of every timeframe, refused when a finished session has none."""
-    import pandas as pd
-
-    from trading_assets.domain.market.bars import ensure_no_empty_session
-
-    listed_since = first_sessions(database, settings.universe)
-    frames = [source.bars(settings.universe, timeframe, first, last, until) for timeframe in settings.timeframes]
-    finished = [day for day in sessions.sessions_between(first, last) if sessions.session(day).closes_at <= until]
-    for timeframe, frame in zip(settings.timeframes, frames, strict=True):
-        try:
-            ensure_no_empty_session(frame, settings.universe, timeframe, finished, listed_since)
-        except ValueError as error:
-            raise dg.Failure(f"Source {source.name}: {error}", allow_retries=False) from error
-    return pd.concat(frames, ignore_index=True)

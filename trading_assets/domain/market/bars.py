@@ -71,6 +71,6 @@ def ensure_no_empty_session(
         day, symbol = missing[0]
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise ValueError(
-            f"no {timeframe} bar of {symbol} for the finished session {day}{others}. Nothing was stored. "
+            f"no {timeframe} bar of {symbol} for the finished session {day}{others}. The answer was not stored. "
             "Choose sessions that the source covers, or change universe or timeframes in trading.yaml."
         )
