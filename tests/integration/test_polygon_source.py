@@ -12,7 +12,8 @@ from standins.bar_rows import half_hours, in_milliseconds, moment, row
 from standins.http_vendor import HTML_PAGE, RESET, SILENCE, Asked, Reply, VendorStandIn, cut_short
 
 from trading_assets.adapters.errors import AuthFailed, ContractBroken, NotFound, RateLimited, Transient, Unreachable
-from trading_assets.adapters.polygon import PolygonSource, actions_in, bars_in
+from trading_assets.adapters.polygon import PolygonSource
+from trading_assets.adapters.polygon_wire import actions_in, bars_in
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, stored_fetches
 from trading_assets.adapters.vendor_gateway import RetryPolicy, VendorGateway, json_object

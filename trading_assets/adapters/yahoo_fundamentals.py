@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from trading_assets.adapters.company_rows import FigureList, facts_about
 from trading_assets.adapters.errors import ContractBroken
 from trading_assets.adapters.vendor_gateway import Fetch, Page, QuarantinedRow, json_object
-from trading_assets.adapters.vendor_rows import Place, Quarantine, explain
+from trading_assets.adapters.vendor_rows import Place, WireDate, WireModel, explain
 from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure, Statement
 
 STATEMENT_PATH = "/ws/fundamentals-timeseries/v1/finance/timeseries/"
@@ -32,28 +31,18 @@ TOPICS = {
     "institutionOwnership": "institutional_holders",
 }
 """Yahoo's modules, by our names of what they tell."""
-BOOKKEEPING = {"maxAge", "priceHint"}
+BOOKKEEPING = frozenset({"maxAge", "priceHint"})
 
 
-def _day(value: object) -> date:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no day such as 2024-09-30")  # noqa: TRY004  pydantic catches ValueError only
-    return date.fromisoformat(value)
+class _Amount(WireModel):
+    raw: float
 
 
-class _Amount(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    raw: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Figure(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    asOfDate: Annotated[date, BeforeValidator(_day)]  # noqa: N815  Yahoo's name
-    periodType: str  # noqa: N815  Yahoo's name
-    currencyCode: str | None = None  # noqa: N815  Yahoo's name
-    reportedValue: _Amount  # noqa: N815  Yahoo's name
+class _Figure(WireModel):
+    day: WireDate = Field(alias="asOfDate")
+    period: str = Field(alias="periodType")
+    currency: str | None = Field(default=None, alias="currencyCode")
+    amount: _Amount = Field(alias="reportedValue")
 
 
 def figures_in(fetch: Fetch) -> tuple[list[ReportedFigure], list[QuarantinedRow]]:
@@ -62,33 +51,29 @@ def figures_in(fetch: Fetch) -> tuple[list[ReportedFigure], list[QuarantinedRow]
     Raises ContractBroken for an answer that is no list of lines.
     """
     symbol, statement = str(fetch.question["symbol"]), Statement(fetch.question["statement"])
-    figures: dict[tuple[str, int, date], ReportedFigure] = {}
-    quarantine = Quarantine()
+    found = FigureList()
     for page in fetch.pages:
         for name, rows in _lines_of(page):
             item = name.removeprefix("annual").removeprefix("quarterly")
-            for position, row in enumerate(rows):
+            for position, raw in enumerate(rows):
                 # A period in which the company did not report the line.
-                if row is None:
+                if raw is None:
                     continue
                 place = Place(page.response_id, name, position)
                 try:
-                    figure = _Figure.model_validate(row)
+                    row = _Figure.model_validate(raw)
                 except ValidationError as error:
-                    quarantine.add(place, row, explain(error))
+                    found.quarantine.add(place, raw, explain(error))
                     continue
-                if figure.periodType not in MONTHS:
-                    quarantine.add(place, row, f"periodType: {figure.periodType!r} is none of {', '.join(MONTHS)}")
+                months = MONTHS.get(row.period)
+                if months is None:
+                    found.quarantine.add(place, raw, f"periodType: {row.period!r} is none of {', '.join(MONTHS)}")
                     continue
-                months, amount = MONTHS[figure.periodType], figure.reportedValue.raw
-                key = (item, months, figure.asOfDate)
-                if key in figures:
-                    quarantine.add(place, row, f"{item} of {months} months to {figure.asOfDate} is there twice")
-                    continue
-                figures[key] = ReportedFigure(
-                    symbol, statement, item, months, figure.asOfDate, amount, figure.currencyCode, page.response_id
+                figure = ReportedFigure(
+                    symbol, statement, item, months, row.day, row.amount.raw, row.currency, page.response_id
                 )
-    return list(figures.values()), quarantine.rows
+                found.add(figure, place, raw)
+    return list(found.figures.values()), found.quarantine.rows
 
 
 def facts_in(fetch: Fetch) -> list[ObservedFact]:
@@ -102,12 +87,7 @@ def facts_in(fetch: Fetch) -> list[ObservedFact]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _broken(page, "no facts") from error
         for topic, content in topics.items():
-            for item, value in _flat(content):
-                number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-                if number is None or math.isfinite(number):
-                    # No database takes a NUL.
-                    text = str(value).replace("\0", "")
-                    facts.append(ObservedFact(symbol, topic, item, text, number, page.response_id))
+            facts += facts_about(symbol, topic, content, page.response_id, BOOKKEEPING)
     return facts
 
 
@@ -121,20 +101,6 @@ def _lines_of(page: Page) -> Iterator[tuple[str, list[Any]]]:
             yield str(name), rows
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _broken(page, "no lines of a statement") from error
-
-
-def _flat(content: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """The values of nested objects and lists with their places, without the empty ones."""
-    if isinstance(content, dict):
-        children = [(str(name), child) for name, child in content.items() if name not in BOOKKEEPING]
-    elif isinstance(content, list):
-        children = [(str(position), child) for position, child in enumerate(content)]
-    else:
-        if content is not None:
-            yield path, content
-        return
-    for name, child in children:
-        yield from _flat(child, f"{path}.{name}" if path else name)
 
 
 def _broken(page: Page, what: str) -> ContractBroken:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+
+from trading_assets.domain.market.sessions import NEW_YORK
 
 
 class Statement(StrEnum):
@@ -18,6 +20,7 @@ class ReportedFigure:
     """One line of a statement, for the period of `months` that ends with `period_end`.
 
     `item` is the vendor's name of the line; `amount` is in `currency`, or in shares where the line counts shares.
+    `filed_at` (UTC) is when everybody could read it, None where the vendor does not say.
     """
 
     symbol: str
@@ -28,6 +31,7 @@ class ReportedFigure:
     amount: float
     currency: str | None
     response_id: int | None = None
+    filed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,11 @@ class ObservedFact:
     text: str
     number: float | None
     response_id: int | None = None
+
+
+def readable_from(filing_day: date) -> datetime:
+    """The time (UTC) from which a filing of `filing_day` counts: the midnight that ends the day in New York.
+
+    The SEC accepts and publishes filings until 22:00; a day alone does not say whether it was before the close.
+    """
+    return datetime.combine(filing_day + timedelta(days=1), time(), NEW_YORK).astimezone(UTC)
