@@ -14,7 +14,7 @@ from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import assets as ingestion
-from trading_assets.defs.ingestion import fundamentals
+from trading_assets.defs.ingestion import broker_calendar, fundamentals
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.notification import assets as notification
 from trading_assets.defs.notification import sensors as notification_sensors
@@ -37,6 +37,7 @@ defs = dg.Definitions(
         ingestion.instruments,
         ingestion.corporate_actions,
         ingestion.bars,
+        broker_calendar.broker_sessions,
         fundamentals.financials,
         fundamentals.fundamentals,
         *strategy_assets(load_trading_settings()),

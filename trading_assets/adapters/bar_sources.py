@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from trading_assets.adapters.errors import AdapterError, AuthFailed, ContractBroken, Transient
-from trading_assets.adapters.ports import BarSource
+from trading_assets.adapters.ports import BarSource, CalendarSource
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, bucket_of
-from trading_assets.adapters.vendor_gateway import VendorGateway, json_object
+from trading_assets.adapters.vendor_gateway import VendorGateway, json_document, json_object
 from trading_assets.settings import Environment, TradingSettings
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+BROKERS = {"alpaca"}
+"""Sources that are brokers as well, and have a calendar of their own."""
 MOST_AT_ONCE = 10
 """Requests that may follow each other without a wait, as long as the minute's number is kept."""
 Result = TypeVar("Result")
@@ -38,6 +40,17 @@ def build_bar_source(settings: TradingSettings, environment: Environment, databa
     if not settings.fallbacks:
         return first
     return FallbackSource([first, *(_build(name, settings, environment, database) for name in settings.fallbacks)])
+
+
+def calendar_source(source: BarSource) -> CalendarSource | None:
+    """`source` or the first of its fall-backs that has a broker's calendar; None when none of them has."""
+    candidates = source.sources if isinstance(source, FallbackSource) else [source]
+    return next((candidate for candidate in candidates if isinstance(candidate, CalendarSource)), None)
+
+
+def calendar_vendor(settings: TradingSettings) -> str | None:
+    """The name of the `calendar_source` that these settings lead to, without building it."""
+    return next((name for name in (settings.source, *settings.fallbacks) if name in BROKERS), None)
 
 
 class FallbackSource:
@@ -103,7 +116,8 @@ def _build(name: str, settings: TradingSettings, environment: Environment, datab
             alpaca = settings.alpaca
             key = _required("ALPACA_API_KEY", environment.alpaca_api_key)
             return AlpacaSource(
-                _gateway("alpaca", key, alpaca.requests_per_minute, database),
+                # Its calendar is a list; the readers of everything else insist on an object themselves.
+                _gateway("alpaca", key, alpaca.requests_per_minute, database, json_document),
                 key,
                 _required("ALPACA_SECRET_KEY", environment.alpaca_secret_key),
                 alpaca.feed,
@@ -121,9 +135,11 @@ def _build(name: str, settings: TradingSettings, environment: Environment, datab
     raise ValueError(f"{name} is no source of bars.")
 
 
-def _gateway(vendor: str, key: str, per_minute: float, database: Database) -> VendorGateway:
+def _gateway(
+    vendor: str, key: str, per_minute: float, database: Database, check: Callable[[bytes], object] = json_object
+) -> VendorGateway:
     limiter = SharedTokenBucket(database, bucket_of(vendor, key), min(MOST_AT_ONCE, per_minute), per_minute)
-    return VendorGateway(vendor, limiter, StoredResponses(database), check=json_object)
+    return VendorGateway(vendor, limiter, StoredResponses(database), check=check)
 
 
 def _required(name: str, secret: SecretStr | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trading_assets.domain.market.broker_calendar import BrokerSession
     from trading_assets.domain.market.corporate_actions import CorporateAction
     from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
     from trading_assets.domain.market.instruments import Instrument
@@ -52,6 +53,17 @@ class FundamentalsSource(Protocol):
 
     def facts(self, symbols: Sequence[str]) -> list[ObservedFact]:
         """Profile, statistics, dates, recommendations and holders, as they stand today."""
+        ...
+
+
+@runtime_checkable
+class CalendarSource(Protocol):
+    """A broker's trading days. Raises AdapterError."""
+
+    name: str
+
+    def calendar(self, first: date, last: date) -> list[BrokerSession]:
+        """Every day of first..last in order, those without trading included."""
         ...
 
 

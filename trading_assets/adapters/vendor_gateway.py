@@ -269,13 +269,18 @@ def without_secrets(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=urlencode(query)))
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that `body` is. Raises ContractBroken for anything else, such as half of one or an HTML page."""
+def json_document(body: bytes) -> Any:
+    """The JSON value that `body` is. Raises ContractBroken for anything else, such as half of one or an HTML page."""
     try:
-        document = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         kind = "an empty body" if not body.strip() else "no JSON"
         raise ContractBroken(f"the answer is {kind} ({error}). Nothing was stored from it.") from error
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that `body` is. Raises ContractBroken for any other value, and as json_document."""
+    document = json_document(body)
     if not isinstance(document, dict):
         raise ContractBroken(
             f"the answer is a JSON {type(document).__name__}, not an object. Nothing was stored from it."

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,38 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.partitions import session_range
 from trading_assets.domain.notification.messages import gate_closed
 from trading_assets.quality.runner import ExpectationOutcome, failing_blockers, load_engine, run_suite
-from trading_assets.quality.suites import Severity, Suite
+from trading_assets.quality.suites import Expectation, Severity, Suite
 from trading_assets.settings import TradingSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+    import psycopg
 
 Load = Callable[[Database, TradingSettings, date, date, datetime], "pd.DataFrame"]
 """(database, settings, first session, last session, now) -> the frame that the suite judges."""
+
+
+@dataclass(frozen=True)
+class SessionCheck:
+    """A check beside a suite that judges sessions by other facts than the frame's.
+
+    `judge`: (connection, settings, first session, last session, now, the suite's frame) -> its outcome, in the
+    transaction that writes the gates. What it touches has its gate closed when the outcome's expectation is blocking.
+    """
+
+    expectation: Expectation
+    judge: "Callable[[psycopg.Connection, TradingSettings, date, date, datetime, pd.DataFrame], ExpectationOutcome]"
+
 
 SEVERITIES = {Severity.CRITICAL: dg.AssetCheckSeverity.ERROR, Severity.WARNING: dg.AssetCheckSeverity.WARN}
 
 
 def suite_checks(
-    asset: dg.AssetKey, suite: Suite, load: Load, compared_with: Sequence[dg.AssetKey] = ()
+    asset: dg.AssetKey,
+    suite: Suite,
+    load: Load,
+    compared_with: Sequence[dg.AssetKey] = (),
+    session_checks: Sequence[SessionCheck] = (),
 ) -> dg.AssetChecksDefinition:
     """The checks of `suite` on `asset`, over the sessions of the run; without a partition, over all stored ones.
 
@@ -45,7 +64,7 @@ def suite_checks(
                 blocking=each.blocking,
                 additional_deps=compared_with,
             )
-            for each in suite.expectations
+            for each in (*suite.expectations, *(check.expectation for check in session_checks))
         ],
         compute_kind="greatexpectations",
     )
@@ -56,7 +75,7 @@ def suite_checks(
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.AssetCheckResult]:
         first, last = _sessions(context, database, clock)
-        for outcome in evaluate(database, settings, suite, load, first, last, clock.now()):
+        for outcome in evaluate(database, settings, suite, load, first, last, clock.now(), session_checks):
             yield _result(asset, outcome, first, last)
 
     return check
@@ -70,6 +89,7 @@ def evaluate(
     first: date,
     last: date,
     now: datetime,
+    session_checks: Sequence[SessionCheck] = (),
 ) -> list[ExpectationOutcome]:
     """Judge the stored data of first..last, write its gates and queue a message for each session that closes one."""
     load_engine()
@@ -77,6 +97,7 @@ def evaluate(
         quality.hold_gates(connection)
         frame = load(database, settings, first, last, now)
         outcomes = run_suite(frame, suite)
+        outcomes += [check.judge(connection, settings, first, last, now, frame) for check in session_checks]
         known = quality.closed_gates(connection, suite.dataset, first, last)
         failing = failing_blockers(frame, outcomes)
         quality.write_gates(connection, suite.dataset, failing, now)

@@ -9,6 +9,7 @@ from trading_assets.adapters.postgres import quality
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.checks import suite_checks
 from trading_assets.defs.ingestion import assets
+from trading_assets.defs.ingestion.broker_calendar import BROKER_SESSIONS, CALENDAR_CHECK
 from trading_assets.quality.suites import BARS
 from trading_assets.settings import TradingSettings
 
@@ -37,4 +38,10 @@ def load_bars(database: Database, settings: TradingSettings, first: date, last: 
     return annotate_bars(quality.stored_bars(database, history_start, last), context)
 
 
-bars_checks = suite_checks(assets.BARS, BARS, load_bars, compared_with=[assets.INSTRUMENTS, assets.CORPORATE_ACTIONS])
+bars_checks = suite_checks(
+    assets.BARS,
+    BARS,
+    load_bars,
+    compared_with=[assets.INSTRUMENTS, assets.CORPORATE_ACTIONS, BROKER_SESSIONS],
+    session_checks=[CALENDAR_CHECK],
+)
