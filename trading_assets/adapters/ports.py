@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trading_assets.adapters.postgres.events import Event
     from trading_assets.domain.market.broker_calendar import BrokerSession
     from trading_assets.domain.market.corporate_actions import CorporateAction
     from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
@@ -67,10 +69,53 @@ class CalendarSource(Protocol):
         ...
 
 
-class EventBus(Protocol):
-    """Hints for whoever wants to react early. Losing one loses nothing: PostgreSQL is the truth."""
+@dataclass(frozen=True)
+class CacheEntry:
+    """A hot copy. Versions of one schema compare as text; neither may contain a space."""
 
-    def publish(self, topic: str, facts: dict[str, str]) -> None: ...
+    schema: str
+    version: str
+    content: str
+
+
+class Cache(Protocol):
+    """Hot copies of what PostgreSQL knows. Whatever is missing can be read there. Raises Unreachable."""
+
+    def read(self, group: str, names: Sequence[str]) -> dict[str, CacheEntry]:
+        """The entries that there are, by name; one without the shape of an entry has schema and version empty."""
+        ...
+
+    def write(self, group: str, entries: Mapping[str, CacheEntry], broken: Mapping[str, CacheEntry] = ...) -> int:
+        """Write in one step what is not older than the entry of its schema that is there; returns how many were.
+
+        An entry that is still as in `broken` is replaced whatever version it claims.
+        """
+        ...
+
+
+class EventBus(Protocol):
+    """The newest events of `ops.events`, in order, for whoever wants to react early. Raises Unreachable.
+
+    Losing one loses nothing: PostgreSQL is the truth. `cache` is kept at least as new as the newest event here.
+    """
+
+    cache: Cache
+
+    def newest(self) -> Event | None:
+        """The newest event that was passed on; None when there is none, or nothing that can be read."""
+        ...
+
+    def append(self, events: Sequence[Event], announced: int) -> None:
+        """Pass on all of these or none; an event that is there already stays. Announce those after `announced`."""
+        ...
+
+    def read(self, after: int) -> list[Event]:
+        """Events with greater numbers than `after`, as soon as there are any; none after a few seconds without."""
+        ...
+
+    def clear(self) -> None:
+        """Forget every event and every cached entry."""
+        ...
 
 
 class Notifier(Protocol):

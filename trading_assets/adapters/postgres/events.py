@@ -32,10 +32,13 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One change that was committed. `facts` are plain JSON; the sessions are those whose data changed."""
+    """One change that was committed. `facts` are plain JSON; the sessions are those whose data changed.
+
+    `topic` is a plain text, so that a program can pass on what a newer one has recorded.
+    """
 
     event_no: int
-    topic: Topic
+    topic: str
     facts: Mapping[str, Any]
     first_session: date | None
     last_session: date | None
@@ -68,6 +71,11 @@ def events_after(connection: psycopg.Connection, event_no: int, limit: int) -> l
     )
 
 
+def is_recorded(connection: psycopg.Connection, event: Event) -> bool:
+    """Whether this database has recorded just this event under its number."""
+    return events_after(connection, event.event_no - 1, 1) == [event]
+
+
 def newest_event_no(connection: psycopg.Connection) -> int:
     """The number of the newest event; 0 before the first one."""
     row = connection.execute("select coalesce(max(event_no), 0) from ops.events").fetchone()
@@ -90,7 +98,8 @@ def record_announced(connection: psycopg.Connection, relay: str, event_no: int) 
     """Write down how far `relay` has come; for people, and so that nothing is announced twice after a refill."""
     connection.execute(
         "insert into ops.event_relays (relay, event_no) values (%s, %s) "
-        "on conflict (relay) do update set event_no = excluded.event_no, relayed_at = clock_timestamp()",
+        "on conflict (relay) do update "
+        "set event_no = greatest(event_relays.event_no, excluded.event_no), relayed_at = clock_timestamp()",
         (relay, event_no),
     )
 

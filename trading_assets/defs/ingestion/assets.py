@@ -5,6 +5,7 @@ What a vendor's answer looks like belongs in its adapter, what makes bars accept
 
 import dagster as dg
 
+from trading_assets.adapters.event_relay import try_to_relay
 from trading_assets.adapters.ports import BarSource, Clock, EventBus
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
@@ -30,12 +31,14 @@ BARS = dg.AssetKey(["market", "bars"])
 def instruments(
     database: dg.ResourceParam[Database],
     bar_source: dg.ResourceParam[BarSource],
+    event_bus: dg.ResourceParam[EventBus],
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     with one_line_failures():
         found = bar_source.instruments(settings.universe)
         with database.transaction() as connection:
             written = store_instruments(connection, found, bar_source.name)
+        try_to_relay(database, event_bus)
         return table_result(database, "market.instruments", None, None, written)
 
 
@@ -52,6 +55,7 @@ def corporate_actions(
     database: dg.ResourceParam[Database],
     clock: dg.ResourceParam[Clock],
     bar_source: dg.ResourceParam[BarSource],
+    event_bus: dg.ResourceParam[EventBus],
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     with one_line_failures():
@@ -60,6 +64,7 @@ def corporate_actions(
         actions = bar_source.corporate_actions(settings.universe, sessions.FIRST_DAY, last)
         with database.transaction() as connection:
             written = store_actions(connection, actions, bar_source.name)
+        try_to_relay(database, event_bus)
         return table_result(database, "market.corporate_actions", None, None, written)
 
 
@@ -86,5 +91,5 @@ def bars(
     first, last = session_range(context, clock)
     with one_line_failures():
         written = History(database, bar_source, settings, first, last, clock.now()).store(context)
-        event_bus.publish("bars", {"first": f"{first}", "last": f"{last}", "rows_written": f"{written}"})
+        try_to_relay(database, event_bus)
         return table_result(database, "market.bars", first, last, written)

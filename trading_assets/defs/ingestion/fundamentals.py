@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from trading_assets.adapters.ports import BarSource, FundamentalsSource
+from trading_assets.adapters.event_relay import try_to_relay
+from trading_assets.adapters.ports import BarSource, EventBus, FundamentalsSource
 from trading_assets.adapters.postgres import fundamentals as storage
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.failures import one_line_failures
@@ -28,6 +29,7 @@ FUNDAMENTALS = dg.AssetKey(["market", "fundamentals"])
 def financials(
     database: dg.ResourceParam[Database],
     bar_source: dg.ResourceParam[BarSource],
+    event_bus: dg.ResourceParam[EventBus],
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     with one_line_failures():
@@ -35,6 +37,7 @@ def financials(
         figures = source.figures(settings.universe)
         with database.transaction() as connection:
             written = storage.store_figures(connection, figures, source.name)
+        try_to_relay(database, event_bus)
         return table_result(database, "market.financials", None, None, written)
 
 
@@ -51,6 +54,7 @@ def financials(
 def fundamentals(
     database: dg.ResourceParam[Database],
     bar_source: dg.ResourceParam[BarSource],
+    event_bus: dg.ResourceParam[EventBus],
     settings: dg.ResourceParam[TradingSettings],
 ) -> dg.MaterializeResult:
     with one_line_failures():
@@ -58,6 +62,7 @@ def fundamentals(
         facts = source.facts(settings.universe)
         with database.transaction() as connection:
             written = storage.store_facts(connection, facts, source.name)
+        try_to_relay(database, event_bus)
         return table_result(database, "market.fundamentals", None, None, written)
 
 
