@@ -15,8 +15,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trading_assets.settings import publish_environment
-
 if TYPE_CHECKING:
     import dagster as dg
     from dagster._core.execution.plan.objects import StepFailureData
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 JOB = "backfill_job"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-# One planned event an asset instead of one a partition: three years of six assets take 4 s to record instead of 120.
-# A failed range is not marked on each of its partitions then; the run itself says what failed.
-PLANNED_EVENTS_BY_RANGE = {"DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "true"}
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
@@ -75,7 +70,6 @@ def run_sessions(
     """
     import dagster as dg
 
-    publish_environment(PLANNED_EVENTS_BY_RANGE)
     job = definitions.resolve_job_def(job_name)
     start, end = _partition_range(job, first, last)
     run_id = str(uuid.uuid4())
@@ -83,14 +77,13 @@ def run_sessions(
         # Its storage opens a new connection for every event unless it is told to keep them.
         instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
         instance.add_event_listener(run_id, _Listener(len(job.nodes), report))
-        with _checks_planned_once():
-            result = job.execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                run_config=QUIET_CONSOLE,
-                tags={RANGE_START_TAG: start, RANGE_END_TAG: end},
-                raise_on_error=False,
-            )
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            run_config=QUIET_CONSOLE,
+            tags={RANGE_START_TAG: start, RANGE_END_TAG: end},
+            raise_on_error=False,
+        )
         return Outcome(run_id, start, end, () if result.success else tuple(_problems(result)))
 
 
@@ -112,29 +105,6 @@ def output_to(log: Path) -> Iterator[None]:
             for original, descriptor in zip(saved, (1, 2), strict=True):
                 os.dup2(original, descriptor)
                 os.close(original)
-
-
-@contextmanager
-def _checks_planned_once() -> Iterator[None]:
-    """Let Dagster plan a check that has no partitions once, instead of once for every partition of the run.
-
-    It gives such a check the partitions of the run: three years of a hundred checks are 75,000 rows, written
-    before the first step begins, and never completed by the check's one result.
-    """
-    from dagster import DagsterRun
-
-    original = DagsterRun.get_resolved_partitions_subset_for_events
-
-    def of_partitioned_only(
-        run: DagsterRun, partitions_def: dg.PartitionsDefinition | None
-    ) -> dg.PartitionsSubset | None:
-        return None if partitions_def is None else original(run, partitions_def)
-
-    DagsterRun.get_resolved_partitions_subset_for_events = of_partitioned_only
-    try:
-        yield
-    finally:
-        DagsterRun.get_resolved_partitions_subset_for_events = original
 
 
 class _Listener:

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.range_run import (
-    PLANNED_EVENTS_BY_RANGE,
     NoSessionsError,
     Outcome,
     Progress,
@@ -59,7 +58,7 @@ def prices_are_there() -> dg.AssetCheckResult:
 @pytest.fixture
 def storage(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     environment = Environment(database_url=SecretStr(database.url), home=tmp_path)
-    for name, value in {**dagster_variables(environment), **PLANNED_EVENTS_BY_RANGE}.items():
+    for name, value in dagster_variables(environment).items():
         monkeypatch.setenv(name, value)
     migrate_all(environment)
     return database
@@ -146,3 +145,25 @@ def test_output_of_the_block_goes_to_the_log(tmp_path: Path, capfd: pytest.Captu
     os.write(1, b"ours\n")
     assert log.read_text() == "noise of a library\nnoise of a child\n"
     assert capfd.readouterr().out == "ours\n"
+
+
+def test_run_of_one_session_plans_that_partition_by_its_name(storage: Database) -> None:
+    job = dg.define_asset_job("one_session_job", selection="*", partitions_def=WEEKDAYS)
+    definitions = dg.Definitions(assets=[prices], asset_checks=[prices_are_there], jobs=[job])
+    with dg.DagsterInstance.get() as instance:
+        run_id = (
+            definitions.resolve_job_def("one_session_job")
+            .execute_in_process(instance=instance, partition_key="2012-01-09")
+            .run_id
+        )
+    with psycopg.connect(storage.url) as connection:
+        planned = connection.execute(
+            "select partition from dagster.event_logs "
+            "where run_id = %s and dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED'",
+            (run_id,),
+        ).fetchall()
+        checked = connection.execute(
+            "select execution_status from dagster.asset_check_executions where run_id = %s", (run_id,)
+        ).fetchall()
+    assert planned == [("2012-01-09",)]
+    assert checked == [("SUCCEEDED",)]
