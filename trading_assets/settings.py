@@ -37,6 +37,7 @@ class Section(BaseModel):
 TickerSymbol = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.-]{0,11}$")]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")]
 StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+KNOW_COMPANIES = {"polygon", "yahoo"}
 
 
 class StrategySettings(Section):
@@ -114,6 +115,7 @@ class TradingSettings(Section):
     alpaca: AlpacaSettings = AlpacaSettings()
     polygon: PolygonSettings = PolygonSettings()
     yahoo: YahooSettings = YahooSettings()
+    fundamentals: Literal["polygon", "yahoo"] | None = None
     universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
     strategies: dict[StrategyName, StrategySettings]
@@ -164,13 +166,21 @@ class TradingSettings(Section):
             raise ValueError(f"the capital weights sum to {total}: together they may use at most 1, the whole account")
         return strategies
 
+    @property
+    def company_vendor(self) -> str | None:
+        """Who is asked about companies: `fundamentals`, else the first of source and fall-backs that knows any."""
+        named = (self.fundamentals, self.source, *self.fallbacks)
+        return next((name for name in named if name in KNOW_COMPANIES), None)
+
     def fingerprint(self) -> str:
         """Eight hex digits that change when, and only when, something that decides trading changes.
 
         Notifications, the clock, the place of a folder and how a vendor is asked do not count: who is told, whether it
         is a rehearsal, and where the data lie moves no order.
         """
-        facts = self.model_dump(exclude={"notifications", "clock", "folder", "fallbacks", "alpaca", "polygon", "yahoo"})
+        facts = self.model_dump(
+            exclude={"notifications", "clock", "folder", "fallbacks", "fundamentals", "alpaca", "polygon", "yahoo"}
+        )
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         text = json.dumps(facts, sort_keys=True, default=_canonical)

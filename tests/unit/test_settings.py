@@ -167,12 +167,31 @@ def test_tickers_that_yaml_takes_for_booleans_stay_tickers(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("sources", "vendor"),
+    [
+        ("source: sample", None),
+        ("source: alpaca", None),
+        ("source: polygon", "polygon"),
+        ("source: yahoo\nfallbacks: [polygon]", "yahoo"),
+        ("source: alpaca\nfallbacks: [polygon, yahoo]", "polygon"),
+        ("source: sample\nfundamentals: yahoo", "yahoo"),
+        ("source: polygon\nfundamentals: yahoo", "yahoo"),
+    ],
+)
+def test_company_vendor_is_the_named_one_or_the_first_that_knows_companies(
+    tmp_path: Path, sources: str, vendor: str | None
+) -> None:
+    assert load(tmp_path, VALID.replace("source: sample", sources)).company_vendor == vendor
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("[MSFT, AAPL]", "[AAPL, MSFT]"),
         ("100000", "100000.00"),
         ("broker:", "clock: replay\nbroker:"),
         ("broker:", "folder: ~/bars\nbroker:"),
+        ("broker:", "fundamentals: polygon\nbroker:"),
         ("broker:", "yahoo: {requests_per_minute: 5}\nbroker:"),
         ("broker:", "notifications: {email: {sender: a@example.com, recipients: [b@example.com]}}\nbroker:"),
         ("  max_position: 0.1", "  max_position: 0.10\n  allow_short: false"),

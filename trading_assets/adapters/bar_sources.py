@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from trading_assets.adapters.errors import AdapterError, AuthFailed, ContractBroken, Transient
-from trading_assets.adapters.ports import BarSource, CalendarSource
+from trading_assets.adapters.ports import BarSource, CalendarSource, FundamentalsSource
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, bucket_of
 from trading_assets.adapters.vendor_gateway import VendorGateway, json_document, json_object
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from trading_assets.domain.market.corporate_actions import CorporateAction
+    from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
     from trading_assets.domain.market.instruments import Instrument
     from trading_assets.domain.values import Timeframe
 
@@ -51,6 +53,34 @@ def calendar_source(source: BarSource) -> CalendarSource | None:
 def calendar_vendor(settings: TradingSettings) -> str | None:
     """The name of the `calendar_source` that these settings lead to, without building it."""
     return next((name for name in (settings.source, *settings.fallbacks) if name in BROKERS), None)
+
+
+def build_fundamentals_source(
+    settings: TradingSettings, environment: Environment, database: Database
+) -> FundamentalsSource:
+    """Who is asked about companies; NoFundamentals where nobody in the configuration knows any. Raises AuthFailed."""
+    if settings.company_vendor is None:
+        return NoFundamentals(settings.source)
+    source = _build(settings.company_vendor, settings, environment, database)
+    assert isinstance(source, FundamentalsSource)  # noqa: S101  the settings name no other vendor
+    return source
+
+
+@dataclass
+class NoFundamentals:
+    """The FundamentalsSource of a source that knows prices only."""
+
+    name: str
+
+    def figures(self, symbols: Sequence[str]) -> list[ReportedFigure]:
+        """None."""
+        del symbols
+        return []
+
+    def facts(self, symbols: Sequence[str]) -> list[ObservedFact]:
+        """None."""
+        del symbols
+        return []
 
 
 class FallbackSource:

@@ -5,7 +5,7 @@ Tests replace any of them by an object with the same methods (adapters/ports.py)
 
 import dagster as dg
 
-from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
+from trading_assets.adapters.ports import BarSource, Clock, EventBus, FundamentalsSource, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.settings import Environment, TradingSettings, load_environment, load_trading_settings
 
@@ -44,6 +44,13 @@ def event_bus() -> EventBus:
     return RedisEventBus(environment.redis_url.get_secret_value()) if environment.redis_url else NullEventBus()
 
 
+@dg.resource(required_resource_keys={"settings", "database"}, description="Who is asked about companies.")
+def fundamentals_source(context: dg.InitResourceContext) -> FundamentalsSource:
+    from trading_assets.adapters.bar_sources import build_fundamentals_source
+
+    return build_fundamentals_source(context.resources.settings, load_environment(), context.resources.database)
+
+
 @dg.resource(required_resource_keys={"settings"}, description="The ways to reach a person.")
 def notifiers(context: dg.InitResourceContext) -> list[Notifier]:
     from trading_assets.adapters.notifiers import build_notifiers
@@ -56,6 +63,7 @@ RESOURCES: dict[str, dg.ResourceDefinition] = {
     "database": database,
     "clock": clock,
     "bar_source": bar_source,
+    "fundamentals_source": fundamentals_source,
     "event_bus": event_bus,
     "notifiers": notifiers,
 }
