@@ -106,6 +106,15 @@ class PolygonSettings(Section):
     base_url: WebAddress = "https://api.polygon.io"
 
 
+class ComparisonSettings(Section):
+    """Vendors whose bars are put beside the stored ones after the close, and how far apart they may be."""
+
+    vendors: tuple[Literal["alpaca", "polygon", "yahoo"], ...] = ()
+    tolerance_bps: Annotated[float, Field(gt=0)] = 20
+    error_multiple: Annotated[float, Field(ge=1)] = 5
+    volume_tolerance_pct: Annotated[float, Field(gt=0)] | None = None
+
+
 class TradingSettings(Section):
     """The content of trading.yaml."""
 
@@ -116,6 +125,8 @@ class TradingSettings(Section):
     polygon: PolygonSettings = PolygonSettings()
     yahoo: YahooSettings = YahooSettings()
     fundamentals: Literal["polygon", "yahoo"] | None = None
+    comparison: ComparisonSettings = ComparisonSettings()
+    halts_file: Path | None = None
     universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
     strategies: dict[StrategyName, StrategySettings]
@@ -134,6 +145,19 @@ class TradingSettings(Section):
         if repeated := [name for name, count in Counter(named).items() if count > 1]:
             raise ValueError(f"{repeated[0]} is listed twice; `source` is asked first")
         return fallbacks
+
+    @field_validator("comparison")
+    @classmethod
+    def _compared_with_other_vendors(cls, comparison: ComparisonSettings, info: ValidationInfo) -> ComparisonSettings:
+        named = [info.data.get("source"), *comparison.vendors]
+        if repeated := [name for name, count in Counter(named).items() if count > 1]:
+            raise ValueError(f"{repeated[0]} is the source itself or is listed twice; compare with other vendors")
+        return comparison
+
+    @field_validator("halts_file")
+    @classmethod
+    def _halts_file_of_a_home(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None
 
     @field_validator("folder")
     @classmethod
@@ -175,16 +199,28 @@ class TradingSettings(Section):
     def fingerprint(self) -> str:
         """Eight hex digits that change when, and only when, something that decides trading changes.
 
-        Notifications, the clock, the place of a folder and how a vendor is asked do not count: who is told, whether it
-        is a rehearsal, and where the data lie moves no order.
+        Notifications, the clock, the place of a folder, how a vendor is asked and what it is compared with do not
+        count: who is told, whether it is a rehearsal, and where the data lie moves no order.
         """
-        facts = self.model_dump(
-            exclude={"notifications", "clock", "folder", "fallbacks", "fundamentals", "alpaca", "polygon", "yahoo"}
-        )
+        facts = self.model_dump(exclude=_MOVES_NO_ORDER)
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         text = json.dumps(facts, sort_keys=True, default=_canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+_MOVES_NO_ORDER = {
+    "notifications",
+    "clock",
+    "folder",
+    "fallbacks",
+    "fundamentals",
+    "alpaca",
+    "polygon",
+    "yahoo",
+    "comparison",
+    "halts_file",
+}
 
 
 def _canonical(value: object) -> str:

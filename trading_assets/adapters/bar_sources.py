@@ -44,6 +44,13 @@ def build_bar_source(settings: TradingSettings, environment: Environment, databa
     return FallbackSource([first, *(_build(name, settings, environment, database) for name in settings.fallbacks)])
 
 
+def build_comparison_sources(
+    settings: TradingSettings, environment: Environment, database: Database
+) -> list[BarSource]:
+    """The vendors to compare stored bars with, in order. Raises AuthFailed when a key is missing in the environment."""
+    return [_build(name, settings, environment, database) for name in settings.comparison.vendors]
+
+
 def calendar_source(source: BarSource) -> CalendarSource | None:
     """`source` or the first of its fall-backs that has a broker's calendar; None when none of them has."""
     candidates = source.sources if isinstance(source, FallbackSource) else [source]

@@ -9,15 +9,16 @@ import dagster as dg
 
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.ingestion.fundamentals import FINANCIALS, FUNDAMENTALS
+from trading_assets.defs.ingestion.vendor_comparisons import VENDOR_COMPARISONS
 from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
 
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 
-# Companies report by the quarter: no reason to ask at every tick.
+# Companies report by the quarter, and a comparison of vendors decides nothing: no reason to ask at every tick.
 _DATA_TO_TARGETS = dg.AssetSelection.groups("ingestion", "strategy") - dg.AssetSelection.assets(
-    FINANCIALS, FUNDAMENTALS
+    FINANCIALS, FUNDAMENTALS, VENDOR_COMPARISONS
 )
 _ANALYTICS = dg.AssetSelection.groups("analytics")
 

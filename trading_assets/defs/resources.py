@@ -36,7 +36,14 @@ def bar_source(context: dg.InitResourceContext) -> BarSource:
     return build_bar_source(context.resources.settings, load_environment(), context.resources.database)
 
 
-@dg.resource(description="Hints over Redis at REDIS_URL; silent without one.")
+@dg.resource(required_resource_keys={"settings", "database"}, description="Vendors whose bars are only compared.")
+def comparison_sources(context: dg.InitResourceContext) -> list[BarSource]:
+    from trading_assets.adapters.bar_sources import build_comparison_sources
+
+    return build_comparison_sources(context.resources.settings, load_environment(), context.resources.database)
+
+
+@dg.resource(description="The newest events and bars in Redis at REDIS_URL; silent without one.")
 def event_bus() -> EventBus:
     from trading_assets.adapters.redis import NullEventBus, RedisEventBus
 
@@ -63,6 +70,7 @@ RESOURCES: dict[str, dg.ResourceDefinition] = {
     "database": database,
     "clock": clock,
     "bar_source": bar_source,
+    "comparison_sources": comparison_sources,
     "fundamentals_source": fundamentals_source,
     "event_bus": event_bus,
     "notifiers": notifiers,

@@ -110,7 +110,7 @@ def _outcome(
     observed: str,
 ) -> ExpectationOutcome:
     faulty = {difference.session_date for difference in here}
-    pairs = zip(frame["session_date"], frame["symbol"], strict=True)
+    rows = frame[frame["session_date"].isin(faulty)]
     return ExpectationOutcome(
         expectation=expectation,
         passed=not here and not ahead,
@@ -124,7 +124,7 @@ def _outcome(
             }
             for difference in (here + ahead)[:FIRST_OFFENDERS]
         ),
-        touched=frozenset((day, symbol) for day, symbol in pairs if day in faulty),
+        touched=frozenset(zip(rows["session_date"], rows["symbol"], strict=True)),
         observed=observed,
         error=None,
     )
