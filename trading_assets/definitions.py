@@ -14,7 +14,8 @@ from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import assets as ingestion
-from trading_assets.defs.ingestion import broker_calendar, fundamentals
+from trading_assets.defs.ingestion import broker_calendar, fundamentals, vendor_comparisons
+from trading_assets.defs.ingestion import sensors as ingestion_sensors
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.notification import assets as notification
 from trading_assets.defs.notification import sensors as notification_sensors
@@ -38,6 +39,7 @@ defs = dg.Definitions(
         ingestion.corporate_actions,
         ingestion.bars,
         broker_calendar.broker_sessions,
+        vendor_comparisons.vendor_comparisons,
         fundamentals.financials,
         fundamentals.fundamentals,
         *strategy_assets(load_trading_settings()),
@@ -53,6 +55,7 @@ defs = dg.Definitions(
         automation.hourly_tick_job,
         automation.end_of_day_job,
         fundamentals.fetch_fundamentals_job,
+        vendor_comparisons.compare_vendors_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
         deliver_messages_job,
@@ -61,8 +64,10 @@ defs = dg.Definitions(
         automation.hourly_tick_schedule,
         automation.end_of_day_schedule,
         fundamentals.fetch_fundamentals_schedule,
+        vendor_comparisons.compare_vendors_schedule,
     ],
     sensors=[
+        ingestion_sensors.relay_events_sensor,
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,
         notification_sensors.outbox_sensor,
