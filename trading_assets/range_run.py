@@ -5,10 +5,11 @@ A run with the two range tags is far quicker than a backfill by Dagster's daemon
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -31,11 +32,12 @@ class NoSessionsError(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps done of all steps, and the step that was heard of last."""
+    """How far a run is: steps done of all steps, the step that was heard of last and what it said of itself."""
 
     done: int
     total: int
     step: str
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,17 @@ class Outcome:
 
 
 def run_sessions(
-    definitions: dg.Definitions, first: date, last: date, report: Callable[[Progress], None], job_name: str = JOB
+    definitions: dg.Definitions,
+    first: date,
+    last: date,
+    report: Callable[[Progress], None],
+    job_name: str = JOB,
+    tags: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Materialise the job's assets for every session of first..last in one run.
+    """Materialise the job's assets for every session of first..last in one run that carries `tags`.
 
-    DAGSTER_HOME names the instance. `report` is called in this thread at each step's start and end.
-    Raises NoSessionsError.
+    DAGSTER_HOME names the instance. `report` is called in this thread at each step's start and end, and when a step
+    says something in its log. Raises NoSessionsError.
     """
     import dagster as dg
 
@@ -81,7 +88,7 @@ def run_sessions(
             instance=instance,
             run_id=run_id,
             run_config=QUIET_CONSOLE,
-            tags={RANGE_START_TAG: start, RANGE_END_TAG: end},
+            tags={**(tags or {}), RANGE_START_TAG: start, RANGE_END_TAG: end},
             raise_on_error=False,
         )
         return Outcome(run_id, start, end, () if result.success else tuple(_problems(result)))
@@ -108,14 +115,18 @@ def output_to(log: Path) -> Iterator[None]:
 
 
 class _Listener:
-    """Turns Dagster's step events into Progress."""
+    """Turns the events of Dagster's steps and the lines of their logs into Progress."""
 
     def __init__(self, total: int, report: Callable[[Progress], None]) -> None:
         self._done, self._total, self._report = 0, total, report
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
+        if event is None:
+            if entry.step_key and entry.level == logging.INFO:
+                self._report(Progress(self._done, self._total, entry.step_key, _first_line(entry.user_message)))
+            return
+        if event.step_key is None:
             return
         if event.is_step_success or event.is_step_failure or event.is_step_skipped:
             self._done += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -49,6 +49,14 @@ def refused() -> None:
     raise dg.Failure("Session 2012-01-03 has not begun.")
 
 
+@dg.asset(partitions_def=WEEKDAYS, backfill_policy=dg.BackfillPolicy.single_run())
+def talkative(context) -> None:
+    """Says how far it is and which tags its run has."""
+    context.log.info("1 of 2 chunks\nand a second line")
+    context.log.debug("not for the terminal")
+    context.log.info(f"refetch: {context.run.tags.get('trading/refetch')}")
+
+
 @dg.asset_check(asset=prices)
 def prices_are_there() -> dg.AssetCheckResult:
     """Has no partitions, as dbt tests and data quality suites have none."""
@@ -68,11 +76,12 @@ def run(
     assets: list[dg.AssetsDefinition],
     heard: list[Progress] | None = None,
     checks: Sequence[dg.AssetChecksDefinition] = (),
+    tags: Mapping[str, str] | None = None,
 ) -> Outcome:
     job = dg.define_asset_job("backfill_job", selection="*", partitions_def=WEEKDAYS)
     definitions = dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], executor=dg.in_process_executor)
     report = (lambda _: None) if heard is None else heard.append
-    return run_sessions(definitions, date(2012, 1, 7), date(2012, 1, 22), report)
+    return run_sessions(definitions, date(2012, 1, 7), date(2012, 1, 22), report, tags=tags)
 
 
 def test_run_over_a_range_materialises_every_session_in_it(storage: Database) -> None:
@@ -114,6 +123,17 @@ def test_run_reports_each_step_to_the_last(storage: Database) -> None:
         Progress(1, 2, "prices"),
         Progress(1, 2, "signals"),
         Progress(2, 2, "signals"),
+    ]
+
+
+def test_run_reports_what_a_step_says_of_itself(storage: Database) -> None:
+    heard: list[Progress] = []
+    run([talkative], heard, tags={"trading/refetch": "true"})
+    assert heard == [
+        Progress(0, 1, "talkative"),
+        Progress(0, 1, "talkative", "1 of 2 chunks"),
+        Progress(0, 1, "talkative", "refetch: true"),
+        Progress(1, 1, "talkative"),
     ]
 
 

@@ -41,12 +41,16 @@ def demo(first: datetime, last: datetime) -> None:
 @click.command()
 @click.option("--from", "first", type=DAY, required=True, help="First session.")
 @click.option("--to", "last", type=DAY, required=True, help="Last session.")
-def backfill(first: datetime, last: datetime) -> None:
-    """Materialise the whole graph for a range of sessions in one run."""
-    _materialise(first.date(), last.date())
+@click.option("--refetch", is_flag=True, help="Ask the vendor again for bars that are stored, to get restated ones.")
+def backfill(first: datetime, last: datetime, *, refetch: bool) -> None:
+    """Materialise the whole graph for a range of sessions in one run.
+
+    One that was interrupted goes on where it stopped.
+    """
+    _materialise(first.date(), last.date(), refetch=refetch)
 
 
-def _materialise(first: date, last: date) -> None:
+def _materialise(first: date, last: date, *, refetch: bool = False) -> None:
     """Run the graph over the sessions first..last; a failed run ends the program with exit code 1."""
     from trading_assets.services import migrate_all, running_services, sole_holder
     from trading_assets.settings import load_environment, load_trading_settings
@@ -61,7 +65,7 @@ def _materialise(first: date, last: date) -> None:
         with _terminal(log) as console:
             with console.status("Preparing the database"):
                 migrate_all(running)
-            outcome = _run_with_progress(console, first, last)
+            outcome = _run_with_progress(console, first, last, refetch=refetch)
             _tell(console, outcome, log, time.monotonic() - began)
     if not outcome.is_success:
         raise click.exceptions.Exit(1)
@@ -78,17 +82,19 @@ def _terminal(log: Path) -> Iterator[Console]:
         yield Console(file=terminal, highlight=False)
 
 
-def _run_with_progress(console: Console, first: date, last: date) -> Outcome:
+def _run_with_progress(console: Console, first: date, last: date, *, refetch: bool) -> Outcome:
     with _progress(console) as report:
         from trading_assets.definitions import defs
+        from trading_assets.defs.ingestion.history import REFETCH_TAG
         from trading_assets.range_run import run_sessions
 
-        return run_sessions(defs, first, last, report)
+        return run_sessions(defs, first, last, report, tags={REFETCH_TAG: "true"} if refetch else None)
 
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Callable[[Progress], None]]:
-    """A bar on a terminal; one line a finished step anywhere else."""
+    """A bar on a terminal; anywhere else one line a finished step, and what steps say of themselves."""
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
@@ -104,7 +110,12 @@ def _progress(console: Console) -> Iterator[Callable[[Progress], None]]:
     )
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("Loading the graph and planning the run", total=None)
-        yield lambda seen: bar.update(task, completed=seen.done, total=seen.total, description=seen.step)
+        yield lambda seen: bar.update(
+            task,
+            completed=seen.done,
+            total=seen.total,
+            description=f"{seen.step}  [dim]{escape(seen.said)}[/dim]" if seen.said else seen.step,
+        )
 
 
 def _line_printer(console: Console) -> Callable[[Progress], None]:
@@ -112,7 +123,9 @@ def _line_printer(console: Console) -> Callable[[Progress], None]:
 
     def report(seen: Progress) -> None:
         nonlocal last_done
-        if seen.done > last_done:
+        if seen.said:
+            console.print(f"{seen.step}: {seen.said}", markup=False, soft_wrap=True)
+        elif seen.done > last_done:
             console.print(f"{seen.done}/{seen.total} {seen.step}", markup=False, soft_wrap=True)
             last_done = seen.done
 
