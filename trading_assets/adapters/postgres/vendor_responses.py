@@ -138,26 +138,39 @@ class StoredResponses:
             )
 
 
-def stored_fetches(database: Database, vendor: str, dataset: str, since: datetime | None = None) -> Iterator[Fetch]:
+def stored_fetches(
+    database: Database,
+    vendor: str | None = None,
+    dataset: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Fetch]:
     """The questions that were answered, oldest first, with every accepted answer as it was received.
 
-    Raises ContractBroken for a body that is not what its hash says.
+    Only those of one vendor, of one dataset and with an answer received from `since` to before `until`, where given.
+    A question with an answer that is archived is left out. Raises ContractBroken for a body that is not what its hash
+    says.
     """
     with database.transaction() as connection, connection.cursor(name="stored_fetches") as cursor:
+        cursor.itersize = 20  # a body may have megabytes
         cursor.execute(
-            "select fetch_id, question, response_id, url, body_sha256, body_gzip from ("
-            "select *, min(response_id) over (partition by fetch_id) as first_id from market.vendor_responses "
-            "where vendor = %(vendor)s and dataset = %(dataset)s and status between 200 and 299 "
-            "and (%(since)s::timestamptz is null or received_at >= %(since)s)) as answers "
-            "order by first_id, response_id",
-            {"vendor": vendor, "dataset": dataset, "since": since},
+            "select fetch_id, vendor, dataset, question, response_id, url, body_sha256, body_gzip from ("
+            "select *, min(response_id) over same_question as first_id, "
+            "bool_and(body_gzip is not null) over same_question as is_here from market.vendor_responses "
+            "where (%(vendor)s::text is null or vendor = %(vendor)s) "
+            "and (%(dataset)s::text is null or dataset = %(dataset)s) and status between 200 and 299 "
+            "and fetch_id in (select fetch_id from market.vendor_responses "
+            "where received_at >= coalesce(%(since)s::timestamptz, '-infinity') "
+            "and received_at < coalesce(%(until)s::timestamptz, 'infinity')) "
+            "window same_question as (partition by fetch_id)) as answers where is_here order by first_id, response_id",
+            {"vendor": vendor, "dataset": dataset, "since": since, "until": until},
         )
         fetch: Fetch | None = None
-        for fetch_id, question, response_id, url, digest, packed in cursor:
+        for fetch_id, asked, about, question, response_id, url, digest, packed in cursor:
             if fetch is None or fetch.fetch_id != fetch_id:
                 if fetch is not None:
                     yield fetch
-                fetch = Fetch(UUID(str(fetch_id)), vendor, dataset, question)
+                fetch = Fetch(UUID(str(fetch_id)), asked, about, question)
             fetch.pages.append(Page(response_id, url, _unpacked(response_id, digest, packed)))
         if fetch is not None:
             yield fetch
