@@ -9,15 +9,13 @@ import pytest
 from standins.http_vendor import Reply, VendorStandIn
 from standins.yahoo_chart import chart, dividend, figure, refusal, rows_of, split, statement
 
-from trading_assets.adapters.bar_sources import FallbackSource, build_bar_source
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus
-from trading_assets.adapters.sample import SampleSource
 from trading_assets.defs.ingestion.assets import bars, corporate_actions, instruments
-from trading_assets.defs.ingestion.fundamentals import FINANCIALS, financials, fundamentals
+from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
 from trading_assets.defs.resources import RESOURCES
 from trading_assets.domain.values import Timeframe
-from trading_assets.settings import TradingSettings, load_environment
+from trading_assets.settings import TradingSettings
 
 DAY = date(2024, 7, 2)
 ASSETS = [instruments, corporate_actions, bars, financials, fundamentals]
@@ -61,6 +59,7 @@ def run(
         "settings": TradingSettings.model_validate(settings),
         "database": database,
         "bar_source": RESOURCES["bar_source"],
+        "fundamentals_source": RESOURCES["fundamentals_source"],
         "clock": Evening(),
         "event_bus": NullEventBus(),
     } | more
@@ -108,29 +107,18 @@ def test_unknown_symbol_fails_in_one_line_without_a_retry(
     assert "symbol may be delisted" in (event.step_failure_data.user_failure_data.description or "")
 
 
-def test_source_without_fundamentals_says_so(database: Database, yahoo: VendorStandIn) -> None:
-    result = run(database, yahoo, [financials], bar_source=SampleSource())
-    (event,) = [event for event in result.all_events if event.is_step_failure]
-    assert event.step_failure_data.user_failure_data.description == (
-        "Source sample has no fundamentals: choose yahoo as source or among fallbacks in trading.yaml."
-    )
-    assert FINANCIALS not in {event.asset_key for event in result.get_asset_materialization_events()}
-
-
-def test_fall_back_that_knows_companies_is_asked(
-    database: Database, yahoo: VendorStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("asset", [financials, fundamentals])
+def test_source_that_knows_no_companies_stores_nothing_and_says_so(
+    database: Database, asset: dg.AssetsDefinition
 ) -> None:
-    monkeypatch.setenv("TRADING_HOME", str(tmp_path))
-    settings = TradingSettings.model_validate(
-        {
-            "source": "yahoo",
-            "yahoo": {"base_url": yahoo.url, "requests_per_minute": 60_000},
-            "universe": ["X"],
-            "timeframes": ["1d"],
-            "strategies": {},
-        }
-    )
-    either = FallbackSource([SampleSource(), build_bar_source(settings, load_environment(), database)])
-    assert run(database, yahoo, [financials], bar_source=either).success
-    with database.transaction() as connection:
-        assert connection.execute("select distinct source from market.financials").fetchall() == [("yahoo",)]
+    settings = TradingSettings(source="sample", universe=("AAPL",), timeframes=(Timeframe.SESSION,), strategies={})
+    resources = {
+        "settings": settings,
+        "database": database,
+        "fundamentals_source": RESOURCES["fundamentals_source"],
+        "event_bus": NullEventBus(),
+    }
+    result = dg.materialize([asset], resources=resources)
+    (event,) = result.get_asset_materialization_events()
+    facts = {name: event.materialization.metadata[name].value for name in ("asked", "rows_written")}
+    assert facts == {"asked": "nobody: sample knows no companies, see `fundamentals`", "rows_written": 0}
