@@ -17,6 +17,7 @@ import pandas as pd
 import psycopg
 import pytest
 
+from trading_assets.adapters.bar_sources import NoFundamentals
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
@@ -212,6 +213,7 @@ class Platform:
                 "settings": SETTINGS,
                 "clock": self.clock,
                 "bar_source": self.vendor,
+                "fundamentals_source": NoFundamentals("sample"),
                 "event_bus": NullEventBus(),
             },
             executor=dg.in_process_executor,

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from trading_assets.adapters.bar_sources import NoFundamentals
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
@@ -87,6 +88,7 @@ class Platform:
                 "settings": SETTINGS,
                 "clock": self.clock,
                 "bar_source": SOURCE,
+                "fundamentals_source": NoFundamentals("sample"),
                 "event_bus": NullEventBus(),
             },
             executor=dg.in_process_executor,
