@@ -261,8 +261,8 @@ def test_body_cannot_be_left_out_of_a_new_answer(database: Database) -> None:
         one(
             database,
             "insert into market.vendor_responses (fetch_id, vendor, dataset, question, method, url, status, "
-            "requested_at, received_at, body_bytes, body_sha256) values (gen_random_uuid(), 'a', 'b', '{}', 'GET', 'u', 200, now(), "
-            "now(), 0, sha256(''))",
+            "requested_at, received_at, body_bytes, body_sha256) values "
+            "(gen_random_uuid(), 'a', 'b', '{}', 'GET', 'u', 200, now(), now(), 0, sha256(''))",
         )
 
 

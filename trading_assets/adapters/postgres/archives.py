@@ -231,10 +231,8 @@ def recorded_archives(
 
 
 def _archive(*facts: Any) -> Archive:
-    *place, row_count, rows_sha256, columns, verified_at, state, moved_at = facts
-    rows = RowsFingerprint(row_count, rows_sha256)
-    kept = tuple(Column(column["name"], column["type"]) for column in columns)
-    return Archive(*place, rows, kept, verified_at, state, moved_at)
+    columns = tuple(Column(column["name"], column["type"]) for column in facts[10])
+    return Archive(*(*facts[:8], RowsFingerprint(*facts[8:10]), columns, *facts[11:]))
 
 
 def remove_archived(connection: psycopg.Connection, archive: Archive) -> int:
