@@ -6,7 +6,7 @@ and merge rows and hide errors, and the history of this project must be readable
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -28,6 +28,7 @@ from trading_assets.adapters.yahoo_fundamentals import (
     facts_in,
     figures_in,
 )
+from trading_assets.adapters.yahoo_half_days import HALF_HOURS, half_day_ends_in
 from trading_assets.adapters.yahoo_wire import (
     CHART_PATH,
     PROFILE_PATH,
@@ -41,6 +42,7 @@ from trading_assets.adapters.yahoo_wire import (
 from trading_assets.domain.market.bars import BAR_COLUMNS
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure, Statement
+from trading_assets.domain.market.half_days import missing_ends
 from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import NEW_YORK
 from trading_assets.domain.values import Timeframe
@@ -56,6 +58,8 @@ EXPLAINED = {400, 422}
 """Yahoo's statuses for a range that it has no chart of, with the reason in the body."""
 LOGIN_EXPIRED = {401, 403}
 """yfinance fetches a new cookie and crumb after one of these, and asks once more."""
+HALF_HOURS_KEPT = timedelta(days=59)
+"""How far back Yahoo has bars of half an hour."""
 NO_DATA = "data doesn't exist"
 
 
@@ -79,8 +83,9 @@ class YahooSource:
     ) -> pd.DataFrame:
         """Raw bars of the sessions first..last that have closed by `until`: BAR_COLUMNS and response_id.
 
-        By symbol and ts. Half days may lack the bar from 12:30 on. Raises AdapterError; NotFound for hours older than
-        730 days.
+        By symbol and ts. Where a half day lacks its last hour, it comes from Yahoo's half hours, as source yahoo_30m;
+        they reach back two months, and older half days stay without it. Raises AdapterError; NotFound for hours older
+        than 730 days.
         """
         import pandas as pd
 
@@ -92,8 +97,10 @@ class YahooSource:
                 self._ask_chart(fetch, str(timeframe))
             bars, quarantined = bars_in(fetch)
             self._gateway.quarantine(quarantined)
-            frames.append(bars)
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
+            frames += [bars, *self._half_day_ends(bars, symbol, timeframe, until)]
+        if not frames:
+            return pd.DataFrame(columns=list(BAR_COLUMNS))
+        return pd.concat(frames).sort_values(["symbol", "ts"], ignore_index=True)
 
     def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
         """Splits and dividends with an ex-date in first..last, by symbol and ex-date; Yahoo has no pay dates."""
@@ -123,6 +130,29 @@ class YahooSource:
                 self._ask(PROFILE_PATH + yahoo_symbol(symbol), modules=",".join(TOPICS), formatted="false")
             found += facts_in(fetch)
         return found
+
+    def _half_day_ends(
+        self, bars: pd.DataFrame, symbol: str, timeframe: Timeframe, until: datetime
+    ) -> Iterator[pd.DataFrame]:
+        """The last hours of half days that these hours of a symbol lack, as far as Yahoo still has half hours."""
+        if timeframe is not Timeframe.HOUR or bars.empty:
+            return
+        since = max((datetime.now(UTC) - HALF_HOURS_KEPT).date(), bars["session_date"].min())
+        days = [end.session_date for end in missing_ends(bars, since, bars["session_date"].max(), until)]
+        if not days:
+            return
+        asked = self._asked(
+            "half_day_ends/1h", symbol, days[0], days[-1], timeframe=str(timeframe), until=until.isoformat()
+        )
+        with asked as fetch, suppress(NotFound):
+            self._ask_chart(fetch, HALF_HOURS)
+        if not fetch.pages:
+            return
+        ends, quarantined = half_day_ends_in(fetch)
+        self._gateway.quarantine(quarantined)
+        ends = ends[ends["session_date"].isin(days)]
+        if not ends.empty:
+            yield ends
 
     def _statement(self, symbol: str, statement: Statement) -> list[ReportedFigure]:
         from yfinance.const import fundamentals_keys

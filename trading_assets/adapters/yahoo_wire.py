@@ -95,7 +95,7 @@ class _Chart(_Wire):
     events: _Events = _Events()
 
 
-class _BarRow(_Wire):
+class BarRow(_Wire):
     ts: Moment
     open: Price
     high: Price
@@ -104,7 +104,7 @@ class _BarRow(_Wire):
     volume: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 
     @model_validator(mode="after")
-    def _high_and_low_enclose(self) -> _BarRow:
+    def _high_and_low_enclose(self) -> BarRow:
         if self.high < max(self.open, self.low, self.close) or self.low > min(self.open, self.close):
             raise ValueError("high and low do not enclose the prices of the bar")
         return self
@@ -119,7 +119,9 @@ class _Question(BaseModel):
     asked_at: datetime
 
 
-class _BarQuestion(_Question):
+class BarQuestion(_Question):
+    """What bars were asked for; `until`: bars that close later are not final."""
+
     timeframe: Timeframe
     until: datetime
 
@@ -136,18 +138,14 @@ def bars_in(fetch: Fetch) -> tuple[pd.DataFrame, list[QuarantinedRow]]:
     and bars that were not final when Yahoo answered. Raises ContractBroken for an answer of another symbol, currency,
     exchange time zone or granularity.
     """
-    question = _BarQuestion.model_validate(fetch.question)
+    question = BarQuestion.model_validate(fetch.question)
     if not fetch.pages:
         return _placed([], question, question.until).assign(response_id=0), []
     page = fetch.pages[-1]
-    chart = _chart_of(page, question.symbol, question.timeframe)
-    rows, quarantined = _rows_of(chart, page)
-    last_trade = datetime.fromtimestamp(chart.meta.regularMarketTime or 0, UTC)
-    bars = _placed(rows, question, min(question.until, max(last_trade, question.asked_at - SETTLING)))
-    raw = unadjust_splits(bars, _splits_of(chart, page, question), question.asked_at.astimezone(NEW_YORK).date())
-    raw[PRICES] = raw[PRICES].round(PRICE_DECIMALS)
-    raw["volume"] = raw["volume"].round()
-    return raw.assign(response_id=page.response_id), quarantined
+    chart = chart_of(page, question.symbol, question.timeframe)
+    rows, quarantined = rows_of(chart, page)
+    bars = _placed(rows, question, final_by(chart, question))
+    return made_raw(bars, chart, page, question), quarantined
 
 
 def actions_in(fetch: Fetch) -> tuple[list[CorporateAction], list[QuarantinedRow]]:
@@ -160,8 +158,8 @@ def actions_in(fetch: Fetch) -> tuple[list[CorporateAction], list[QuarantinedRow
     if not fetch.pages:
         return [], []
     page = fetch.pages[-1]
-    chart = _chart_of(page, question.symbol, Timeframe.SESSION)
-    splits, quarantine = _splits_of(chart, page, question), Quarantine()
+    chart = chart_of(page, question.symbol, Timeframe.SESSION)
+    splits, quarantine = splits_of(chart, page, question), Quarantine()
     actions = list(splits)
     for position, (key, row) in enumerate(chart.events.dividends.items()):
         try:
@@ -180,7 +178,7 @@ def instrument_in(fetch: Fetch) -> Instrument:
     Raises ContractBroken.
     """
     symbol = str(fetch.question["symbol"])
-    chart = _chart_of(next(page for page in fetch.pages if CHART_PATH in page.url), symbol, Timeframe.SESSION)
+    chart = chart_of(next(page for page in fetch.pages if CHART_PATH in page.url), symbol, Timeframe.SESSION)
     profile = next((page for page in fetch.pages if PROFILE_PATH in page.url), None)
     meta = chart.meta
     return Instrument(
@@ -193,6 +191,20 @@ def instrument_in(fetch: Fetch) -> Instrument:
     )
 
 
+def final_by(chart: _Chart, question: BarQuestion) -> datetime:
+    """Bars that close later than this may still change."""
+    last_trade = datetime.fromtimestamp(chart.meta.regularMarketTime or 0, UTC)
+    return min(question.until, max(last_trade, question.asked_at - SETTLING))
+
+
+def made_raw(bars: pd.DataFrame, chart: _Chart, page: Page, question: BarQuestion) -> pd.DataFrame:
+    """The bars of a chart without Yahoo's adjustment for splits, and with the response they came from."""
+    raw = unadjust_splits(bars, splits_of(chart, page, question), question.asked_at.astimezone(NEW_YORK).date())
+    raw[PRICES] = raw[PRICES].round(PRICE_DECIMALS)
+    raw["volume"] = raw["volume"].round()
+    return raw.assign(response_id=page.response_id)
+
+
 def explanation(body: bytes) -> str:
     """Why Yahoo has no chart, in its own words. Raises ContractBroken when the body does not say."""
     try:
@@ -201,7 +213,8 @@ def explanation(body: bytes) -> str:
         raise ContractBroken("Yahoo refused a chart without saying why. Nothing was stored from it.") from error
 
 
-def _chart_of(page: Page, symbol: str, timeframe: Timeframe) -> _Chart:
+def chart_of(page: Page, symbol: str, granularity: str) -> _Chart:
+    """The chart in an answer. Raises ContractBroken for another symbol, currency, time zone or length of the bars."""
     where = f"yahoo, {page.url} (response {page.response_id})"
     document = json_object(page.body)
     try:
@@ -216,7 +229,7 @@ def _chart_of(page: Page, symbol: str, timeframe: Timeframe) -> _Chart:
         f"the answer is about {meta.symbol}, asked was {symbol}": meta.symbol != yahoo_symbol(symbol),
         f"{symbol} is quoted in {meta.currency}, not in USD": meta.currency != "USD",
         f"{symbol} trades in {meta.exchangeTimezoneName}": meta.exchangeTimezoneName != str(NEW_YORK),
-        f"the bars are {meta.dataGranularity} long, not {timeframe}": meta.dataGranularity != str(timeframe),
+        f"the bars are {meta.dataGranularity} long, not {granularity}": meta.dataGranularity != granularity,
         f"the columns have different lengths, {sorted(lengths)}": len(lengths) > 1,
     }
     if complaint := next((text for text, is_true in complaints.items() if is_true), None):
@@ -224,19 +237,19 @@ def _chart_of(page: Page, symbol: str, timeframe: Timeframe) -> _Chart:
     return chart
 
 
-def _rows_of(chart: _Chart, page: Page) -> tuple[list[_BarRow], list[QuarantinedRow]]:
+def rows_of(chart: _Chart, page: Page) -> tuple[list[BarRow], list[QuarantinedRow]]:
     """The good rows in order; broken ones, and all of several that contradict each other, are set aside."""
     quote = chart.indicators.quote[0]
     columns = (chart.timestamp, quote.open, quote.high, quote.low, quote.close, quote.volume)
     names = ("ts", *PRICES, "volume")
-    good: dict[int, tuple[int, _BarRow]] = {}
+    good: dict[int, tuple[int, BarRow]] = {}
     contradicting: Counter[int] = Counter()
     aside: list[tuple[int, str]] = []
     for position, values in enumerate(zip(*columns, strict=True)):
         if all(price is None for price in values[1:5]):
             continue
         try:
-            row = _BarRow.model_validate(dict(zip(names, values, strict=True)))
+            row = BarRow.model_validate(dict(zip(names, values, strict=True)))
         except ValidationError as error:
             aside.append((position, explain(error)))
             continue
@@ -255,7 +268,7 @@ def _rows_of(chart: _Chart, page: Page) -> tuple[list[_BarRow], list[Quarantined
     return [row for _, row in good.values()], quarantine.rows
 
 
-def _placed(rows: Sequence[_BarRow], question: _BarQuestion, final_by: datetime) -> pd.DataFrame:
+def _placed(rows: Sequence[BarRow], question: BarQuestion, final_by: datetime) -> pd.DataFrame:
     """The rows that are bars of the session grid in the question's range, closed by `final_by`, as BAR_COLUMNS."""
     import pandas as pd
 
@@ -275,7 +288,7 @@ def _placed(rows: Sequence[_BarRow], question: _BarQuestion, final_by: datetime)
     return frame.assign(**facts)[list(BAR_COLUMNS)]
 
 
-def _splits_of(chart: _Chart, page: Page, question: _Question) -> list[CorporateAction]:
+def splits_of(chart: _Chart, page: Page, question: _Question) -> list[CorporateAction]:
     return [
         CorporateAction(
             question.symbol,
