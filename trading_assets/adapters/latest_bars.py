@@ -70,7 +70,7 @@ def latest_bars(database: Database, cache: Cache, symbols: Sequence[str], timefr
 
 def refresh_latest_bars(connection: psycopg.Connection, cache: Cache, symbols: Sequence[str], timeframe: str) -> int:
     """Put the newest stored bars of `symbols` into the cache; returns how many entries changed. Raises Unreachable."""
-    return cache.write(_group(timeframe), _encoded(stored_latest_bars(connection, symbols, timeframe)))
+    return cache.write(_group(timeframe), encoded(stored_latest_bars(connection, symbols, timeframe)))
 
 
 def stored_latest_bars(connection: psycopg.Connection, symbols: Sequence[str], timeframe: str) -> dict[str, LatestBar]:
@@ -97,7 +97,7 @@ def stored_latest_bars(connection: psycopg.Connection, symbols: Sequence[str], t
 
 def _heal(cache: Cache, timeframe: str, bars: Mapping[str, LatestBar], broken: Mapping[str, CacheEntry]) -> None:
     try:
-        cache.write(_group(timeframe), _encoded(bars), broken)
+        cache.write(_group(timeframe), encoded(bars), broken)
     except Unreachable:
         return  # The next reader finds it missing again.
 
@@ -106,7 +106,8 @@ def _group(timeframe: str) -> str:
     return f"bars:{timeframe}"
 
 
-def _encoded(bars: Mapping[str, LatestBar]) -> dict[str, CacheEntry]:
+def encoded(bars: Mapping[str, LatestBar]) -> dict[str, CacheEntry]:
+    """The entries of these bars by symbol; what is newer compares as greater."""
     return {
         symbol: CacheEntry(SCHEMA, _version(bar), json.dumps(asdict(bar), default=_utc)) for symbol, bar in bars.items()
     }
@@ -127,7 +128,7 @@ def _decoded(entry: CacheEntry, symbol: str, timeframe: str) -> LatestBar | None
 
 
 def _version(bar: LatestBar) -> str:
-    """Start and version of the bar as digits of fixed width, so that what is newer compares as greater."""
+    """Start and version of the bar as digits of fixed width."""
     return f"{(bar.ts - _EPOCH) // timedelta(microseconds=1):018d}{bar.version:05d}"
 
 
