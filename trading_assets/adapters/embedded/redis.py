@@ -103,7 +103,7 @@ class EmbeddedRedis:
             cwd="/",
         )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers(access):
+        while not self._answers(access) or self._is_loading(access):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise EmbeddedServerError(f"The server {self.program.name} did not start: read {self.log}.")
             time.sleep(0.02)
@@ -129,6 +129,14 @@ class EmbeddedRedis:
         except redis.RedisError:
             return False
         return isinstance(facts, dict) and facts.get("config_file") == str(self.configuration)
+
+    def _is_loading(self, access: Access) -> bool:
+        """Whether the server is still reading its files: it says who it is by then, and refuses everything else."""
+        try:
+            self._client(access).ping()
+        except redis.BusyLoadingError:
+            return True
+        return False
 
     def _client(self, access: Access) -> redis.Redis:
         """Without redis-py's own retries, which turn a plain "no" into seconds of waiting."""
