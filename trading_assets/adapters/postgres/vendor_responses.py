@@ -9,8 +9,8 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import sql
@@ -19,6 +19,9 @@ from psycopg.types.json import Jsonb
 from trading_assets.adapters.errors import ContractBroken, RateLimited
 from trading_assets.adapters.postgres.database import Database, copy_rows
 from trading_assets.adapters.vendor_gateway import Fetch, Page, QuarantinedRow, VendorResponse
+
+if TYPE_CHECKING:
+    import psycopg
 
 _REFILLED = sql.SQL(
     "least(%(capacity)s, rate_limits.tokens "
@@ -85,9 +88,13 @@ def bucket_of(vendor: str, key: str) -> str:
 
 @dataclass(frozen=True)
 class StoredResponses:
-    """A ResponseStore over market.vendor_responses and market.quarantined_rows."""
+    """A ResponseStore over market.vendor_responses and market.quarantined_rows.
+
+    `prefix` begins the dataset of its answers, and sets those apart that are not read into the tables of the market.
+    """
 
     database: Database
+    prefix: str = ""
 
     def store(self, response: VendorResponse) -> int:
         """Keep the response; returns its id."""
@@ -99,7 +106,7 @@ class StoredResponses:
                 (
                     response.fetch_id,
                     response.vendor,
-                    response.dataset,
+                    self.prefix + response.dataset,
                     Jsonb(dict(response.question)),
                     response.method,
                     response.url,
@@ -118,24 +125,29 @@ class StoredResponses:
 
     def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
         """Keep rows that were set aside; the same rows again change nothing."""
-        if not rows:
-            return
-        columns = ("response_id", "section", "position", "reason", "row_json")
-        with self.database.transaction() as connection:
-            connection.execute(
-                "create temporary table stage_quarantined on commit drop as "
-                "select response_id, section, position, reason, row_json from market.quarantined_rows with no data"
-            )
-            copy_rows(
-                connection,
-                sql.Identifier("stage_quarantined"),
-                columns,
-                ((row.response_id, row.section, row.position, row.reason, row.row) for row in rows),
-            )
-            connection.execute(
-                "insert into market.quarantined_rows (response_id, section, position, reason, row_json) "
-                "select * from stage_quarantined on conflict do nothing"
-            )
+        if rows:
+            with self.database.transaction() as connection:
+                quarantine_rows(connection, rows)
+
+
+def quarantine_rows(connection: psycopg.Connection, rows: Sequence[QuarantinedRow]) -> int:
+    """Keep rows that were set aside; returns how many were not kept yet."""
+    columns = ("response_id", "section", "position", "reason", "row_json")
+    connection.execute("drop table if exists pg_temp.stage_quarantined")
+    connection.execute(
+        "create temporary table stage_quarantined on commit drop as "
+        "select response_id, section, position, reason, row_json from market.quarantined_rows with no data"
+    )
+    copy_rows(
+        connection,
+        sql.Identifier("stage_quarantined"),
+        columns,
+        ((row.response_id, row.section, row.position, row.reason, row.row) for row in rows),
+    )
+    return connection.execute(
+        "insert into market.quarantined_rows (response_id, section, position, reason, row_json) "
+        "select * from stage_quarantined on conflict do nothing"
+    ).rowcount
 
 
 def stored_fetches(
@@ -144,10 +156,12 @@ def stored_fetches(
     dataset: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    about: tuple[date, date] | None = None,
 ) -> Iterator[Fetch]:
     """The questions that were answered, oldest first, with every accepted answer as it was received.
 
-    Only those of one vendor, of one dataset and with an answer received from `since` to before `until`, where given.
+    Only those of one vendor, of one dataset, with an answer received from `since` to before `until`, and with a
+    question whose days `first` to `last` overlap `about`, where given.
     A question with an answer that is archived is left out. Raises ContractBroken for a body that is not what its hash
     says.
     """
@@ -162,15 +176,17 @@ def stored_fetches(
             "and fetch_id in (select fetch_id from market.vendor_responses "
             "where received_at >= coalesce(%(since)s::timestamptz, '-infinity') "
             "and received_at < coalesce(%(until)s::timestamptz, 'infinity')) "
+            "and (%(first)s::text is null or question->>'first' <= %(last)s and question->>'last' >= %(first)s) "
             "window same_question as (partition by fetch_id)) as answers where is_here order by first_id, response_id",
-            {"vendor": vendor, "dataset": dataset, "since": since, "until": until},
+            {"vendor": vendor, "dataset": dataset, "since": since, "until": until}
+            | dict(zip(("first", "last"), (f"{day}" for day in about) if about else (None, None), strict=True)),
         )
         fetch: Fetch | None = None
-        for fetch_id, asked, about, question, response_id, url, digest, packed in cursor:
+        for fetch_id, asked, kind, question, response_id, url, digest, packed in cursor:
             if fetch is None or fetch.fetch_id != fetch_id:
                 if fetch is not None:
                     yield fetch
-                fetch = Fetch(UUID(str(fetch_id)), asked, about, question)
+                fetch = Fetch(UUID(str(fetch_id)), asked, kind, question)
             fetch.pages.append(Page(response_id, url, _unpacked(response_id, digest, packed)))
         if fetch is not None:
             yield fetch
