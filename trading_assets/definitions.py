@@ -10,6 +10,7 @@ import dagster as dg
 from trading_assets.defs import automation
 from trading_assets.defs.analytics import assets as analytics
 from trading_assets.defs.analytics.dbt import dbt_models
+from trading_assets.defs.analytics.restatements import no_decision_used_a_restated_value, restatements
 from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
@@ -47,9 +48,10 @@ defs = dg.Definitions(
         dbt_models(),
         analytics.performance,
         analytics.reports,
+        restatements,
         notification.messages,
     ],
-    asset_checks=[bars_checks],
+    asset_checks=[bars_checks, no_decision_used_a_restated_value],
     jobs=[
         automation.backfill_job,
         automation.hourly_tick_job,

@@ -1,5 +1,6 @@
 """What every asset reports about the table it wrote: rows, columns and a preview, readable in the Dagster UI."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -25,10 +26,21 @@ def table_result(
             "dagster/column_schema": _schema(columns),
             "rows_written": written,
             "preview": dg.MetadataValue.md(
-                _markdown(columns, preview_rows(database, table, first, last, PREVIEW_ROWS))
+                markdown_table(
+                    [column.name for column in columns], preview_rows(database, table, first, last, PREVIEW_ROWS)
+                )
             ),
         }
     )
+
+
+def markdown_table(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
+    """A table for metadata; a cell without a value is empty."""
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += [
+        "| " + " | ".join("" if cell is None else cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    ]
+    return "\n".join(lines)
 
 
 def _schema(columns: list[Column]) -> dg.TableSchema:
@@ -43,12 +55,3 @@ def _schema(columns: list[Column]) -> dg.TableSchema:
             for column in columns
         ]
     )
-
-
-def _markdown(columns: list[Column], rows: list[tuple[str | None, ...]]) -> str:
-    names = [column.name for column in columns]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += [
-        "| " + " | ".join("" if cell is None else cell.replace("|", "\\|") for cell in row) + " |" for row in rows
-    ]
-    return "\n".join(lines)

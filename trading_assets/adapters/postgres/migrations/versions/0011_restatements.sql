@@ -62,7 +62,8 @@ create view market.replaced_versions as
            new.known_at, new.version, old.source, new.source, to_jsonb(old), to_jsonb(new)
     from market.corporate_actions as new
     join market.corporate_actions as old
-        on (old.symbol, old.ex_date, old.kind, old.version) = (new.symbol, new.ex_date, new.kind, new.version - 1)
+        on (old.symbol, old.ex_date, old.kind, old.distributed_symbol, old.version)
+         = (new.symbol, new.ex_date, new.kind, new.distributed_symbol, new.version - 1)
     where new.version > 1
     union all
     select 'market/financials', new.symbol, null,
