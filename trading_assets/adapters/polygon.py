@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ class PolygonSource:
         return frame
 
     def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
-        """Splits and cash dividends with an ex-date in first..last. Dividends not in USD are quarantined."""
+        """Splits, cash dividends and renames with an ex-date in first..last. Dividends not in USD are quarantined."""
         question = {"symbols": list(symbols), "first": first.isoformat(), "last": last.isoformat()}
         with self.gateway.fetch("corporate_actions", **question) as fetch:
             for symbol in symbols:
@@ -86,6 +87,9 @@ class PolygonSource:
                         ticker, ex_dividend_date_gte=first, ex_dividend_date_lte=last, limit=ROWS_A_PAGE, order="asc"
                     )
                 )
+                # Polygon has no history of names for funds, and none for what is long gone.
+                with suppress(NotFound):
+                    client.get_ticker_events(ticker, types="ticker_change", raw=True)
         actions, quarantined = actions_in(fetch)
         self.gateway.quarantine(quarantined)
         return actions

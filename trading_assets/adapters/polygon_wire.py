@@ -9,24 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.vendor_actions import WireAction, WireDividend, WireRename, WireSplit, read_actions
 from trading_assets.adapters.vendor_gateway import Fetch, Page, QuarantinedRow, json_object
 from trading_assets.adapters.vendor_rows import (
     BarList,
     BarQuestion,
     Quarantine,
+    Row,
     WireBar,
     WireDate,
-    WireDividend,
     WireModel,
-    WireSplit,
     explain,
-    read_actions,
     read_bars,
     sift,
     vendor_names,
@@ -69,14 +69,19 @@ class PolygonDividend(WireDividend):
     symbol: str = Field(alias="ticker")
     ex_date: WireDate = Field(alias="ex_dividend_date")
     amount_usd: float = Field(alias="cash_amount")
-    currency: str = "USD"
     dividend_type: str = ""
 
     def nature(self) -> str:
         return self.dividend_type
 
-    def fault(self) -> str | None:
-        return f"paid in {self.currency}, not in USD" if self.currency != "USD" else super().fault()
+
+class PolygonTickerChange(WireModel):
+    ticker: str
+
+
+class PolygonTickerEvent(WireModel):
+    date: WireDate
+    ticker_change: PolygonTickerChange
 
 
 class PolygonTicker(WireModel):
@@ -109,20 +114,38 @@ def bars_in(fetch: Fetch) -> tuple[pd.DataFrame, list[QuarantinedRow]]:
 
 
 def actions_in(fetch: Fetch) -> tuple[list[CorporateAction], list[QuarantinedRow]]:
-    """The splits and dividends in the answers to a question for corporate actions, and the rows set aside."""
+    """The actions in the answers to a question for corporate actions, and the rows set aside."""
     quarantine = Quarantine()
-    splits, dividends, ends = [], [], 0
+    found: list[Row[WireAction]] = []
+    ends = 0
     for page in fetch.pages:
-        document = accepted(page)
-        rows, ends = document.get("results"), ends + (next_url(document) is None)
-        if "/splits" in urlsplit(page.url).path:
-            splits += sift(PolygonSplit, rows, page.response_id, "splits", quarantine)
+        document, path = accepted(page), urlsplit(page.url).path
+        rows = document.get("results")
+        if path.endswith("/events"):
+            found += _renames(page, rows, quarantine)
+            continue
+        ends += next_url(document) is None
+        if "/splits" in path:
+            found += sift(PolygonSplit, rows, page.response_id, "splits", quarantine)
         else:
-            dividends += sift(PolygonDividend, rows, page.response_id, "dividends", quarantine)
+            found += sift(PolygonDividend, rows, page.response_id, "dividends", quarantine)
     names = vendor_names(fetch.question["symbols"], with_dots)
     ensure_whole(fetch, ends, 2 * len(names))
     first, last = date.fromisoformat(fetch.question["first"]), date.fromisoformat(fetch.question["last"])
-    return read_actions(splits, dividends, names, first, last, quarantine), quarantine.rows
+    return read_actions(found, names, first, last, quarantine), quarantine.rows
+
+
+def _renames(page: Page, results: object, quarantine: Quarantine) -> list[Row[WireAction]]:
+    """The changes between the names that an entity has had; its first name is no change."""
+    events = results.get("events") if isinstance(results, dict) else None
+    rows = sift(PolygonTickerEvent, events, page.response_id, "events", quarantine)
+    ordered = sorted(rows, key=lambda row: row.model.date)
+    changes: list[Row[WireAction]] = []
+    for earlier, later in pairwise(ordered):
+        old, new = earlier.model.ticker_change.ticker, later.model.ticker_change.ticker
+        facts = {"symbol": old, "ex_date": later.model.date.isoformat(), "new_symbol": new}
+        changes.append(Row(later.place, WireRename.model_validate(facts), later.raw))
+    return changes
 
 
 def instruments_in(fetch: Fetch) -> list[Instrument]:

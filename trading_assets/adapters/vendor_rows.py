@@ -1,7 +1,7 @@
-"""Rows of a vendor's answers, judged one by one: good ones become bars and corporate actions, bad ones are set aside.
+"""Rows of a vendor's answers, judged one by one: good ones become bars, bad ones are set aside.
 
 Every row that came in is either used or quarantined with a reason; none is dropped or repaired in silence. What the
-fields are called belongs in the vendor's own adapter.
+fields are called belongs in the vendor's own adapter, what rows of corporate actions mean in vendor_actions.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
@@ -20,10 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, fi
 from trading_assets.adapters.errors import ContractBroken
 from trading_assets.adapters.vendor_gateway import QuarantinedRow
 from trading_assets.domain.market.bars import BAR_COLUMNS
-from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.regrid import grid_of, regrid
 from trading_assets.domain.market.sessions import NEW_YORK, is_session
-from trading_assets.domain.values import ZERO, Timeframe, decimal_of
+from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +216,7 @@ def read_bars(
         if all(other.model == first.model for other in others):
             bars.append((symbol, ts, first))
             for other in others:
-                quarantine.add(other.place, other.raw, _repeats(first.place))
+                quarantine.add(other.place, other.raw, repeats(first.place))
         else:
             doubts.append((symbol, ts, ts + step))
             for row in rows:
@@ -306,116 +304,8 @@ def _sessions(frame: pd.DataFrame, question: BarQuestion) -> pd.DataFrame:
     return placed[placed["closes_at"] <= question.until].reset_index(drop=True)
 
 
-# Corporate actions -------------------------------------------------------------------------------
-
-
-class WireSplit(WireModel):
-    """A split or reverse split: `new_shares` for `old_shares`."""
-
-    symbol: str
-    ex_date: WireDate
-    new_shares: float
-    old_shares: float
-
-    def fault(self) -> str | None:
-        if self.new_shares <= 0 or self.old_shares <= 0:
-            return f"{self.new_shares:g} new shares for {self.old_shares:g} old ones is no split"
-        return None
-
-    def ratio(self) -> Decimal:
-        return decimal_of(self.new_shares) / decimal_of(self.old_shares)
-
-
-class WireDividend(WireModel):
-    """A cash dividend in USD a share."""
-
-    symbol: str
-    ex_date: WireDate
-    amount_usd: float
-    pay_date: WireDate | None = None
-
-    def nature(self) -> str:
-        """What tells payments apart that share an ex-date, such as a special one."""
-        return ""
-
-    def fault(self) -> str | None:
-        return None if self.amount_usd > 0 else f"{self.amount_usd:g} USD is no dividend"
-
-
-def read_actions(
-    splits: Sequence[Row[WireSplit]],
-    dividends: Sequence[Row[WireDividend]],
-    symbols: Mapping[str, str],
-    first: date,
-    last: date,
-    quarantine: Quarantine,
-) -> list[CorporateAction]:
-    """The actions with an ex-date in first..last, by symbol and ex-date. `symbols`: the vendor's name to ours.
-
-    Vendors select by other dates too, so rows of other ex-dates are nothing bad. Different payments of one ex-date are
-    added up; the same payment told twice (a company with two CUSIPs) counts once; different splits of one ex-date
-    contradict each other and none is used.
-    """
-    actions = [
-        action
-        for (symbol, day), rows in _grouped(splits, symbols, first, last, quarantine).items()
-        for action in _one_split(symbol, day, rows, quarantine)
-    ]
-    actions += [
-        _one_dividend(symbol, day, rows, quarantine)
-        for (symbol, day), rows in _grouped(dividends, symbols, first, last, quarantine).items()
-    ]
-    return sorted(actions, key=lambda action: (action.symbol, action.ex_date, action.kind))
-
-
-def _one_split(symbol: str, day: date, rows: Sequence[Row[WireSplit]], quarantine: Quarantine) -> list[CorporateAction]:
-    first, *others = rows
-    ratios = {row.model.ratio() for row in rows}
-    if len(ratios) > 1:
-        for row in rows:
-            quarantine.add(row.place, row.raw, f"{len(ratios)} different splits of {symbol} on {day}")
-        return []
-    for row in others:
-        quarantine.add(row.place, row.raw, _repeats(first.place))
-    (ratio,) = ratios
-    return [CorporateAction(symbol, day, ActionKind.SPLIT, split_ratio=ratio, response_id=first.place.response_id)]
-
-
-def _one_dividend(symbol: str, day: date, rows: Sequence[Row[WireDividend]], quarantine: Quarantine) -> CorporateAction:
-    payments: dict[tuple[float, str], Row[WireDividend]] = {}
-    for row in rows:
-        same = payments.setdefault((row.model.amount_usd, row.model.nature()), row)
-        if same is not row:
-            quarantine.add(row.place, row.raw, _repeats(same.place))
-    pay_dates = [row.model.pay_date for row in payments.values() if row.model.pay_date is not None]
-    return CorporateAction(
-        symbol,
-        day,
-        ActionKind.CASH_DIVIDEND,
-        amount_usd=sum((decimal_of(row.model.amount_usd) for row in payments.values()), ZERO),
-        pay_date=max(pay_dates, default=None),
-        response_id=max(row.place.response_id for row in payments.values()),
-    )
-
-
-ActionModel = TypeVar("ActionModel", WireSplit, WireDividend)
-
-
-def _grouped(
-    rows: Sequence[Row[ActionModel]], symbols: Mapping[str, str], first: date, last: date, quarantine: Quarantine
-) -> dict[tuple[str, date], list[Row[ActionModel]]]:
-    groups: dict[tuple[str, date], list[Row[ActionModel]]] = defaultdict(list)
-    for row in rows:
-        if (reason := row.model.fault()) is not None:
-            quarantine.add(row.place, row.raw, reason)
-        elif row.model.symbol not in symbols:
-            quarantine.add(row.place, row.raw, f"{row.model.symbol} was not asked for")
-        elif first <= row.model.ex_date <= last:
-            groups[symbols[row.model.symbol], row.model.ex_date].append(row)
-    return groups
-
-
-def _repeats(place: Place) -> str:
+def repeats(place: Place) -> str:
+    """Why a row that says what another one said is set aside."""
     return f"repeats row {place.position} of {place.section} in response {place.response_id}"
 
 

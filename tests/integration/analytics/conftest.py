@@ -100,11 +100,18 @@ def write_ledger() -> Writer:
     out.add("ops.current_account", account_id=ACCOUNT)
     for symbol in SYMBOLS:
         out.add(
-            "market.instruments",
-            symbol=symbol,
+            "market.instrument_facts",
+            instrument_id=f"test:{symbol}",
             name=f"{symbol} Corp.",
             exchange="XNYS",
             is_tradable=True,
+            source="test",
+        )
+        out.add(
+            "market.instrument_symbols",
+            instrument_id=f"test:{symbol}",
+            symbol=symbol,
+            valid_from=days[0],
             source="test",
         )
 

@@ -119,8 +119,8 @@ def strategy_profit(database: Database, account_id: str, until: date) -> pd.Data
 def total_return_relatives(database: Database, symbols: Sequence[str], first: date, until: date) -> pd.DataFrame:
     """What one dollar in each symbol became over each session: session_date, symbol, relative.
 
-    From the last close of each session's newest bars; a split and a dividend count on their ex-date. The first session
-    of the range has no relative.
+    From the last close of each session's newest bars; splits and distributions count on their ex-date. The first
+    session of the range has no relative.
     """
     return database.frame(
         """
@@ -129,17 +129,13 @@ def total_return_relatives(database: Database, symbols: Sequence[str], first: da
             from market.bars
             where symbol = any(%(symbols)s) and session_date between %(first)s and %(until)s
             order by symbol, session_date, closes_at desc, version desc
-        ), actions as (
-            select symbol, ex_date, max(split_ratio) as split_ratio, max(amount_usd) as amount_usd
-            from (select distinct on (symbol, ex_date, kind) * from market.corporate_actions
-                  order by symbol, ex_date, kind, version desc) as newest
-            group by symbol, ex_date
         )
         select session_date, symbol, relative from (
             select session_date, closes.symbol,
-                   (close * coalesce(split_ratio, 1) + coalesce(amount_usd, 0))
+                   (close * coalesce(own_shares, 1) + coalesce(value_usd, 0))
                    / lag(close) over (partition by closes.symbol order by session_date) as relative
-            from closes left join actions on actions.symbol = closes.symbol and ex_date = session_date
+            from closes left join market.price_effects as effects
+                on effects.symbol = closes.symbol and ex_date = session_date
         ) as priced
         where relative is not null
         order by session_date, symbol

@@ -12,36 +12,41 @@ from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres.database import Database, Table, append_versions
 from trading_assets.adapters.postgres.events import Topic, append_stored
+from trading_assets.adapters.postgres.instruments import follow_actions
+from trading_assets.adapters.postgres.records import select
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import NEW_YORK
 
 if TYPE_CHECKING:
     import psycopg
 
-ACTIONS = Table(
-    "market.corporate_actions",
-    key=("symbol", "ex_date", "kind"),
-    compared=("split_ratio", "amount_usd", "pay_date"),
-)
+TERMS = ("split_ratio", "amount_usd", "pay_date", "new_symbol", "share_ratio", "value_usd", "reason")
+ACTIONS = Table("market.corporate_actions", key=("symbol", "ex_date", "kind", "distributed_symbol"), compared=TERMS)
 
 
 def store_actions(connection: psycopg.Connection, actions: Sequence[CorporateAction], source: str) -> int:
     """Store the actions that are new or changed; returns how many."""
-    columns = ("symbol", "ex_date", "kind", "split_ratio", "amount_usd", "pay_date", "response_id", "source")
+    columns = (*ACTIONS.key, *TERMS, "response_id", "source")
     rows = (
         (
             a.symbol,
             a.ex_date,
             str(a.kind),
+            a.new_symbol if a.kind is ActionKind.SPIN_OFF else "",
             _float(a.split_ratio),
             _float(a.amount_usd),
             a.pay_date,
+            a.new_symbol,
+            _float(a.share_ratio),
+            _float(a.value_usd),
+            a.reason,
             a.response_id,
             source,
         )
         for a in actions
     )
     written = append_versions(connection, ACTIONS, columns, rows)
+    follow_actions(connection, actions, source)
     append_stored(connection, Topic.CORPORATE_ACTIONS_STORED, ACTIONS.name, written, source)
     return written
 
@@ -53,22 +58,19 @@ def actions_as_of(database: Database, knowledge_time: datetime, symbols: Sequenc
     the moment it was stored.
     """
     with database.transaction() as connection:
-        rows = connection.execute(
-            "select distinct on (symbol, ex_date, kind) symbol, ex_date, kind, "
-            "split_ratio::numeric, amount_usd::numeric, pay_date from market.corporate_actions "
+        return select(
+            connection,
+            CorporateAction,
+            "select distinct on (symbol, ex_date, kind, distributed_symbol) symbol, ex_date, kind, "
+            "split_ratio::numeric, amount_usd::numeric, pay_date, new_symbol, share_ratio::numeric, "
+            "value_usd::numeric, reason from market.corporate_actions "
             "where symbol = any(%(symbols)s) and ex_date <= %(today)s "
             "and (version = 1 or known_at <= %(knowledge_time)s) "
-            "order by symbol, ex_date, kind, version desc",
-            {
-                "symbols": list(symbols),
-                "today": knowledge_time.astimezone(NEW_YORK).date(),
-                "knowledge_time": knowledge_time,
-            },
-        ).fetchall()
-    return [
-        CorporateAction(symbol, ex_date, ActionKind(kind), split_ratio, amount_usd, pay_date)
-        for symbol, ex_date, kind, split_ratio, amount_usd, pay_date in rows
-    ]
+            "order by symbol, ex_date, kind, distributed_symbol, version desc",
+            symbols=list(symbols),
+            today=knowledge_time.astimezone(NEW_YORK).date(),
+            knowledge_time=knowledge_time,
+        )
 
 
 def _float(number: Decimal | None) -> float | None:

@@ -118,13 +118,20 @@ def stored_bars(database: Database, first: date, last: date) -> pd.DataFrame:
 
 
 def known_actions(database: Database, first: date, last: date) -> pd.DataFrame:
-    """The newest version of every corporate action with its ex-date in first..last."""
+    """What a price must show of the actions with an ex-date in first..last, in the newest version of each.
+
+    Columns symbol, ex_date, kind (split: the shares became more or fewer; cash_dividend: value left them), split_ratio
+    and amount_usd, of which one is filled.
+    """
     return database.frame(
         """
-        select distinct on (symbol, ex_date, kind) symbol, ex_date, kind, split_ratio, amount_usd
-        from market.corporate_actions
-        where ex_date between %(first)s and %(last)s
-        order by symbol, ex_date, kind, version desc
+        select symbol, ex_date, 'split' as kind, own_shares as split_ratio, null::float8 as amount_usd
+        from market.price_effects
+        where own_shares <> 1 and ex_date between %(first)s and %(last)s
+        union all
+        select symbol, ex_date, 'cash_dividend', null, value_usd
+        from market.price_effects
+        where value_usd <> 0 and ex_date between %(first)s and %(last)s
         """,
         first=first,
         last=last,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import StrEnum
 from functools import cache
-from typing import Any, LiteralString, TypeVar, cast, get_type_hints
+from types import UnionType
+from typing import Any, LiteralString, TypeVar, cast, get_args, get_type_hints
 
 import psycopg
 from psycopg.rows import dict_row
@@ -24,12 +25,17 @@ def select(connection: psycopg.Connection, kind: type[R], query: LiteralString, 
 
 
 @cache
-def _enumerations(kind: Hashable) -> dict[str, type[StrEnum]]:
+def _enumerations(kind: Hashable) -> dict[str, Callable[[str | None], StrEnum | None]]:
     return {
-        name: hint
+        name: _enumeration_or_none(option)
         for name, hint in get_type_hints(kind).items()
-        if isinstance(hint, type) and issubclass(hint, StrEnum)
+        for option in (get_args(hint) if isinstance(hint, UnionType) else (hint,))
+        if isinstance(option, type) and issubclass(option, StrEnum)
     }
+
+
+def _enumeration_or_none(enumeration: type[StrEnum]) -> Callable[[str | None], StrEnum | None]:
+    return lambda value: None if value is None else enumeration(value)
 
 
 def _unchanged(value: T) -> T:

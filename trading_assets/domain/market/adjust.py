@@ -1,18 +1,24 @@
-"""Adjusting raw prices for splits and dividends, for a given day of knowledge. Adjusted prices are never stored.
+"""Adjusting raw prices for corporate actions, for a given day of knowledge. Adjusted prices are never stored.
 
 Use adjusted prices for returns, indicators and correlation; raw prices for orders, fills, fees and limits.
 
-The factor f of an action applies to every price before its ex-date: `old/new` for a split, `1 - D / C` for a dividend D
-after the raw close C. Seen from a day T: `adj(t; T) = raw(t) x product of f with t < ex_date <= T`. With
+The factor f of an action applies to every price before its ex-date: `old/new` for a split, `1/(1 + r)` for a stock
+dividend of r, `1 - D / C` for a cash dividend D or a spin-off worth D per old share, after the raw close C of the
+session before. Where nobody knows what a spin-off was worth, the opening of its ex-date says so: its factor then makes
+the overnight return zero. Renames and delistings change no price.
+
+Seen from a day T: `adj(t; T) = raw(t) x product of f with t < ex_date <= T`. With
 `F(t) = 1 / product of f with ex_date <= t` this is `adj(t; T) = raw(t) x F(t) / F(T)`, and F(t) depends on nothing that
 happens after t: `raw x F` is a series that a later action never changes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import prod
 from typing import TYPE_CHECKING
 
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
@@ -26,7 +32,7 @@ PRICES = ["open", "high", "low", "close"]
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """The factors of one action: multiply what lies before `ex_date`."""
+    """The factors of an action: multiply what lies before `ex_date`."""
 
     ex_date: date
     price: float
@@ -36,17 +42,17 @@ class _Step:
 def price_factor(action: CorporateAction, previous_close: float) -> float:
     """What prices before the ex-date are multiplied with. `previous_close`: raw close of the session before, in USD.
 
-    Raises ValueError for a dividend that is not smaller than the previous close.
+    Raises ValueError for a dividend or spin-off that is not worth less than the previous close, or has no value.
     """
-    if action.kind is ActionKind.SPLIT and action.split_ratio is not None:
-        return float(1 / action.split_ratio)
-    amount = float(action.amount_usd or 0)
-    if not 0 <= amount < previous_close:
-        raise ValueError(
-            f"{action.symbol} {action.ex_date}: a dividend of {amount} USD after a close of {previous_close} USD. "
-            "Correct the corporate action at its source and materialise market/corporate_actions again."
-        )
-    return 1 - amount / previous_close
+    if action.kind in {ActionKind.CASH_DIVIDEND, ActionKind.SPIN_OFF}:
+        value = action.amount_usd if action.kind is ActionKind.CASH_DIVIDEND else action.value_usd
+        if value is None or not 0 <= value < previous_close:
+            raise ValueError(
+                f"{action.symbol} {action.ex_date}: a {action.kind} of {value} USD a share after a close of "
+                f"{previous_close} USD. Correct it at its source and materialise market/corporate_actions again."
+            )
+        return 1 - float(value) / previous_close
+    return float(1 / action.own_shares)
 
 
 def point_in_time_factors(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> pd.Series[float]:
@@ -102,10 +108,10 @@ def unadjust_splits(bars: pd.DataFrame, actions: Sequence[CorporateAction], fetc
     raw = bars.copy()
     price, volume = np.ones(len(bars)), bars["volume"].to_numpy("float64").copy()
     for action in actions:
-        if action.kind is ActionKind.SPLIT and action.split_ratio is not None and action.ex_date <= fetched_on:
+        if action.kind is ActionKind.SPLIT and action.ex_date <= fetched_on:
             before = ((bars["symbol"] == action.symbol) & (bars["session_date"] < action.ex_date)).to_numpy()
-            price[before] *= float(action.split_ratio)
-            volume[before] /= float(action.split_ratio)
+            price[before] *= float(action.own_shares)
+            volume[before] /= float(action.own_shares)
     raw[PRICES] = bars[PRICES].to_numpy("float64") * price[:, None]
     raw["volume"] = volume
     return raw
@@ -116,13 +122,26 @@ def _steps(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> list[_Step
     import numpy as np
 
     ordered = bars.sort_values("closes_at")
-    days, closes = _days(ordered), ordered["close"].to_numpy()
-    steps = []
+    days, opens, closes = _days(ordered), ordered["open"].to_numpy(), ordered["close"].to_numpy()
+    by_day: dict[date, list[CorporateAction]] = defaultdict(list)
     for action in sorted(actions, key=lambda action: (action.ex_date, action.kind)):
-        bars_before = int(np.searchsorted(days, np.datetime64(action.ex_date), side="left"))
-        if bars_before:
-            factor = price_factor(action, float(closes[bars_before - 1]))
-            steps.append(_Step(action.ex_date, factor, float(action.split_ratio or 1)))
+        by_day[action.ex_date].append(action)
+    steps = []
+    for ex_date, due in by_day.items():
+        bars_before = int(np.searchsorted(days, np.datetime64(ex_date), side="left"))
+        if not bars_before:
+            continue
+        close = float(closes[bars_before - 1])
+        unvalued = [action for action in due if action.kind is ActionKind.SPIN_OFF and action.value_usd is None]
+        valued = [
+            _Step(ex_date, price_factor(action, close), float(action.own_shares))
+            for action in due
+            if action not in unvalued
+        ]
+        steps += valued
+        if unvalued and bars_before < len(opens):
+            expected_open = close * prod(step.price for step in valued)
+            steps.append(_Step(ex_date, min(1.0, float(opens[bars_before]) / expected_open), 1.0))
     return steps
 
 

@@ -1,4 +1,4 @@
-"""Splits and dividends: what they are, and how to recover them from a vendor's adjusted closes.
+"""Corporate actions: what they are, and how to recover splits and dividends from a vendor's adjusted closes.
 
 The price factors that follow from them belong in adjust.py.
 """
@@ -30,13 +30,33 @@ SNAP_TOLERANCE = Decimal("0.02")
 
 
 class ActionKind(StrEnum):
+    """A reverse split is a split with a ratio below 1; rights are distributed like the shares of a spin-off."""
+
     SPLIT = "split"
     CASH_DIVIDEND = "cash_dividend"
+    STOCK_DIVIDEND = "stock_dividend"
+    SPIN_OFF = "spin_off"
+    RENAME = "rename"
+    DELISTING = "delisting"
+
+
+class DelistingReason(StrEnum):
+    MERGER = "merger"
+    REDEMPTION = "redemption"
+    WORTHLESS = "worthless"
 
 
 @dataclass(frozen=True, slots=True)
 class CorporateAction:
-    """Takes effect at the open of `ex_date`. `split_ratio` is new for one old share, `amount_usd` is per old share.
+    """Takes effect at the open of `ex_date`. Which fields it fills depends on its kind:
+
+    - split: `split_ratio`, new for one old share.
+    - cash_dividend: `amount_usd` per old share, paid on `pay_date`.
+    - stock_dividend: `share_ratio`, additional shares for one old share.
+    - spin_off: `share_ratio` shares of `new_symbol` for one old share, worth `value_usd` where the source says so.
+    - rename: `new_symbol` is the symbol from the ex-date on.
+    - delisting: `reason`; an old share becomes `amount_usd` (nothing: no cash) and, in a merger for shares,
+      `share_ratio` shares of `new_symbol`.
 
     `response_id` is the stored vendor response that told us, None for bundled data; it makes no other action of it.
     """
@@ -48,6 +68,23 @@ class CorporateAction:
     amount_usd: Decimal | None = None
     pay_date: date | None = None
     response_id: int | None = field(default=None, compare=False)
+    new_symbol: str | None = None
+    share_ratio: Decimal | None = None
+    value_usd: Decimal | None = None
+    reason: DelistingReason | None = None
+
+    @property
+    def own_shares(self) -> Decimal:
+        """Shares of `symbol` after the action for one before: 1 unless it is a split or a stock dividend.
+
+        Raises ValueError when the ratio is missing.
+        """
+        if self.kind not in {ActionKind.SPLIT, ActionKind.STOCK_DIVIDEND}:
+            return Decimal(1)
+        ratio = self.split_ratio if self.kind is ActionKind.SPLIT else self.share_ratio
+        if ratio is None:
+            raise ValueError(f"{self.kind} of {self.symbol} on {self.ex_date} has no ratio")
+        return ratio if self.kind is ActionKind.SPLIT else 1 + ratio
 
 
 def derive_actions(closes: pd.DataFrame) -> list[CorporateAction]:
