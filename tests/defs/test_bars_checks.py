@@ -22,7 +22,7 @@ from trading_assets.defs.ingestion.assets import BARS, bars, corporate_actions, 
 from trading_assets.defs.ingestion.checks import bars_checks, load_bars
 from trading_assets.defs.partitions import SESSIONS
 from trading_assets.domain.values import Timeframe
-from trading_assets.quality.runner import ExpectationOutcome
+from trading_assets.quality.outcomes import ExpectationOutcome
 from trading_assets.quality.suites import BARS as BARS_SUITE
 from trading_assets.settings import StrategySettings, TradingSettings
 
@@ -212,7 +212,7 @@ def test_run_over_sound_bars_reports_every_check_and_goes_on(run: Run) -> None:
     result = run(SampleSource())
 
     assert result.success
-    assert len(evaluations(result)) == len(BARS_SUITE.expectations)
+    assert {expectation.name for expectation in BARS_SUITE.expectations} <= set(evaluations(result))
     assert all(evaluation.passed for evaluation in evaluations(result).values())
     assert "reader_of_bars" in materialised(result)
 

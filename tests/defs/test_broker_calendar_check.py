@@ -21,7 +21,7 @@ from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.resources import RESOURCES
 from trading_assets.domain.market.broker_calendar import BrokerSession
 from trading_assets.domain.market.sessions import NEW_YORK, is_session, session, sessions_between
-from trading_assets.quality.runner import ExpectationOutcome
+from trading_assets.quality.outcomes import ExpectationOutcome
 from trading_assets.quality.suites import Severity
 from trading_assets.settings import TradingSettings
 

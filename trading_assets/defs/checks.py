@@ -15,7 +15,7 @@ from trading_assets.adapters.postgres import notification, quality
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.partitions import session_range
 from trading_assets.domain.notification.messages import gate_closed
-from trading_assets.quality.runner import ExpectationOutcome, failing_blockers, load_engine, run_suite
+from trading_assets.quality.outcomes import ExpectationOutcome, failing_blockers
 from trading_assets.quality.suites import Expectation, Severity, Suite
 from trading_assets.settings import TradingSettings
 
@@ -92,11 +92,12 @@ def evaluate(
     session_checks: Sequence[SessionCheck] = (),
 ) -> list[ExpectationOutcome]:
     """Judge the stored data of first..last, write its gates and queue a message for each session that closes one."""
-    load_engine()
+    from trading_assets.quality.evaluate import evaluate_suite
+
     with database.transaction() as connection:
         quality.hold_gates(connection)
         frame = load(database, settings, first, last, now)
-        outcomes = run_suite(frame, suite)
+        outcomes = evaluate_suite(frame, suite)
         outcomes += [check.judge(connection, settings, first, last, now, frame) for check in session_checks]
         known = quality.closed_gates(connection, suite.dataset, first, last)
         failing = failing_blockers(frame, outcomes)

@@ -38,12 +38,13 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Suite:
-    """`dataset` names the gates; `key_columns` identify a row and contain session_date and symbol."""
+    """`key_columns` identify a row. With gates, named by `dataset`, they contain session_date and symbol."""
 
     name: str
     dataset: str
     key_columns: tuple[str, ...]
     expectations: tuple[Expectation, ...]
+    has_gates: bool = False
 
 
 def _true(name: str, description: str, column: str) -> Expectation:
@@ -83,6 +84,7 @@ BARS = Suite(
     name="bars",
     dataset="market/bars",
     key_columns=("session_date", "symbol", "timeframe", "ts"),
+    has_gates=True,
     expectations=(
         Expectation(
             "bars_have_all_columns",
@@ -141,6 +143,9 @@ BARS = Suite(
         _true(
             "bars_lie_on_the_session_grid", "Start and end are those the calendar gives a bar.", "is_on_session_grid"
         ),
+        _true(
+            "bars_follow_each_other", "No bar starts before the previous one of its series ends.", "follows_previous"
+        ),
         _true("bars_have_ended", "No bar ends in the future.", "is_closed"),
         _true("bars_have_no_gaps", "Every bar due since the symbol's first one is stored.", "is_stored"),
         _false("bars_do_not_repeat", "No bar copies all five values of the one before it.", "is_repeat"),
@@ -152,6 +157,12 @@ BARS = Suite(
         _true(
             "bars_show_every_known_split", "A known split is visible in the prices of its ex-date.", "is_split_shown"
         ),
+        Expectation(
+            "adjusted_prices_go_on_at_ex_dates",
+            "Adjusted for a split or dividend, the open of its ex-date is within 25 % of the previous close.",
+            "ExpectColumnValuesToBeBetween",
+            {"column": "ex_date_gap", "min_value": -0.25, "max_value": 0.25},
+        ),
         _warning(
             "bars_have_volume",
             "At least 99 bars of 100 have trades.",
@@ -159,6 +170,13 @@ BARS = Suite(
             column="volume",
             min_value=0,
             strict_min=True,
+        ),
+        _warning(
+            "bars_do_not_stop_trading",
+            "At least 998 bars of 1,000 end a row of fewer than five without volume.",
+            mostly=0.998,
+            column="untraded_bars",
+            max_value=4,
         ),
         _warning(
             "bars_do_not_stand_still",
@@ -181,6 +199,14 @@ BARS = Suite(
             mostly=0.998,
             column="return_score",
             max_value=12,
+        ),
+        Expectation(
+            "bars_have_no_split_like_returns",
+            "At least 998 closes of 1,000 do not stand to the previous one, adjusted, as in a usual split.",
+            "ExpectColumnValuesToBeInSet",
+            {"column": "is_split_like_return", "value_set": [False], "mostly": 0.998},
+            severity=Severity.WARNING,
+            blocking=False,
         ),
         _warning(
             "dividends_are_plausible",

@@ -17,7 +17,7 @@ from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market import sessions
 from trading_assets.domain.market.broker_calendar import CalendarDifference, calendar_differences
-from trading_assets.quality.runner import FIRST_OFFENDERS, ExpectationOutcome
+from trading_assets.quality.outcomes import FIRST_OFFENDERS, ExpectationOutcome
 from trading_assets.quality.suites import Expectation, Severity
 from trading_assets.settings import TradingSettings
 

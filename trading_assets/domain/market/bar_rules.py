@@ -1,38 +1,36 @@
 """What a frame of bars says about its own soundness, as one column a question. No verdicts: the quality suite has them.
 
-Every column is computed from the bars, the known corporate actions, the exchange calendar and a given time only.
+Every column is computed from the bars, the known corporate actions, the exchange calendar and a given time only. The
+arithmetic is NumPy on sorted arrays; what a bar says beside its predecessor is in bar_series.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trading_assets.domain.market.bar_series import (
+    PRICES,
+    VALUES,
+    BarArrays,
+    Flags,
+    compare_with_previous,
+    sorted_arrays,
+)
 from trading_assets.domain.market.bars import BAR_COLUMNS
-from trading_assets.domain.market.corporate_actions import ActionKind
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
 
 HISTORY_DAYS = 100
 """Calendar days of bars before the first session that `annotate_bars` needs to judge the first bar like any other."""
 
-PRICES = ["open", "high", "low", "close"]
-VALUES = [*PRICES, "volume"]
-SERIES = ["symbol", "timeframe"]
-BAR_KEY = [*SERIES, "ts"]
-
-SPLIT_RATIOS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50])
-SPLIT_TOLERANCE = 0.03
-SCALE_BARS = 60
-SCALE_MIN_BARS = 20
-SCALE_FLOOR = 0.001
-MAD_TO_SIGMA = 1.4826
-"""Ratio of the standard deviation to the median absolute deviation of a normal distribution."""
+UTC_MICROSECONDS = "datetime64[us, UTC]"
 
 
 @dataclass(frozen=True)
@@ -60,143 +58,174 @@ def annotate_bars(bars: pd.DataFrame, context: BarContext) -> pd.DataFrame:
     `bars`: BAR_COLUMNS, with up to HISTORY_DAYS of earlier bars; one version a bar. Columns added:
     is_stored (False: a missing bar, whose other added columns are empty), missing_values (names), lowest_price,
     largest_value, body_top, body_bottom, is_known_symbol, is_inside_session, is_on_session_grid, is_closed,
-    is_repeat (of the previous bar), unchanged_closes (in a row), overnight_gap and return_score (against the previous
-    close, adjusted for known actions), is_unexplained_split, is_split_shown, dividend_share (of the previous close).
+    follows_previous (starts when the previous bar has ended), is_repeat (of the previous bar), unchanged_closes and
+    untraded_bars (in a row), overnight_gap and return_score (against the previous close, adjusted for known actions),
+    ex_date_gap (the overnight gap where an action lies in it), is_split_like_return (against the same close),
+    is_unexplained_split, is_split_shown, dividend_share (of the previous close).
     """
-    ordered = bars.loc[:, list(BAR_COLUMNS)].sort_values(BAR_KEY, kind="stable", ignore_index=True)
-    judged = _with_previous_bar(ordered, context.actions)
-    judged = judged[judged["session_date"].between(context.first, context.last)].reset_index(drop=True)
-    grid = _session_grid(judged, context)
-    judged = _with_session(_with_shape(judged), grid, context)
-    missing = _missing_bars(judged, grid, context)
-    judged["is_stored"] = True
+    frame = bars.loc[:, list(BAR_COLUMNS)]
+    arrays, order = sorted_arrays(frame)
+    columns = compare_with_previous(arrays, context.actions)
+    if order is not None:
+        frame = frame.take(order)
+    is_judged = (arrays.day >= np.datetime64(context.first)) & (arrays.day <= np.datetime64(context.last))
+    if not is_judged.all():
+        frame, arrays = frame[is_judged], arrays.taken(is_judged)
+        columns = {name: column[is_judged] for name, column in columns.items()}
+    frame = frame.reset_index(drop=True)
+    grid = _session_grid(arrays.timeframes, context)
+    slots = _slots(arrays, grid)
+    columns |= _shape(frame, arrays) | _session_answers(arrays, grid, slots, context)
+    answers = pd.DataFrame({**columns, "is_stored": np.ones(len(frame), dtype=bool)}, copy=False)
+    judged = pd.concat([frame, answers], axis=1)
+    missing = _missing_bars(arrays, grid, slots, context)
     if missing.empty:
         return judged
-    return pd.concat([judged.astype(object), missing.astype(object)], ignore_index=True).astype(
-        dict.fromkeys(VALUES, float)
+    flags = [name for name in judged if judged[name].dtype == bool]
+    return pd.concat([judged.astype(dict.fromkeys(flags, object)), missing.astype({"is_stored": object})]).reset_index(
+        drop=True
     )
 
 
-def _with_shape(bars: pd.DataFrame) -> pd.DataFrame:
+def _shape(frame: pd.DataFrame, bars: BarArrays) -> dict[str, Any]:
     """Questions that one bar answers alone."""
-    missing = pd.Series("", index=bars.index, dtype=object)
+    prices = [bars.values[name] for name in PRICES]
+    body = (bars.values["open"], bars.values["close"])
+    return {
+        "missing_values": _missing_names(frame),
+        "lowest_price": np.fmin.reduce(prices),
+        "largest_value": np.fmax.reduce([np.abs(bars.values[name]) for name in VALUES]),
+        "body_top": np.fmax(*body),
+        "body_bottom": np.fmin(*body),
+    }
+
+
+def _missing_names(frame: pd.DataFrame) -> pd.Series:
+    """The names of a bar's empty columns, apart by a space."""
+    names = np.full(len(frame), "", dtype=object)
     for name in BAR_COLUMNS:
-        missing = missing.where(bars[name].notna(), missing + " " + name)
-    return bars.assign(
-        missing_values=missing.str.strip(),
-        lowest_price=bars[PRICES].min(axis=1),
-        largest_value=bars[VALUES].abs().max(axis=1),
-        body_top=bars[["open", "close"]].max(axis=1),
-        body_bottom=bars[["open", "close"]].min(axis=1),
-    )
+        for row in np.flatnonzero(frame[name].isna().to_numpy()):
+            names[row] = f"{names[row]} {name}".lstrip()
+    return pd.Series(names, dtype=object)
 
 
-def _with_previous_bar(bars: pd.DataFrame, actions: pd.DataFrame) -> pd.DataFrame:
-    """Questions about a bar and the one before it in the same series."""
-    by_series = bars.groupby(SERIES, sort=False)
-    previous = by_series[[*VALUES, "session_date"]].shift()
-    split_ratio, dividend = _actions_between(bars, previous["session_date"], actions)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        expected_close = ((previous["close"] - dividend) / split_ratio).where(lambda price: price > 0)
-        jump = bars["open"] / (previous["close"] - dividend)
-        magnitude = np.abs(np.log((bars["close"] / expected_close).where(lambda ratio: ratio > 0)))
-        jump_size = np.abs(np.log(jump.where(jump > 0)))
-        rest_size = np.abs(np.log((jump * split_ratio).where(jump > 0)))
-    typical = (
-        magnitude.groupby([bars["symbol"], bars["timeframe"]], sort=False)
-        .transform(lambda sizes: sizes.rolling(SCALE_BARS, min_periods=SCALE_MIN_BARS).median().shift())
-        .mul(MAD_TO_SIGMA)
-        .clip(lower=SCALE_FLOOR)
-    )
-    is_same_close = bars["close"] == previous["close"]
-    return bars.assign(
-        is_repeat=(bars[VALUES] == previous[VALUES]).all(axis=1) & (bars["volume"] > 0),
-        unchanged_closes=is_same_close.groupby([*(bars[name] for name in SERIES), (~is_same_close).cumsum()]).cumsum(),
-        overnight_gap=bars["open"] / expected_close - 1,
-        return_score=magnitude / typical,
-        is_unexplained_split=(split_ratio == 1) & _looks_like_split(jump),
-        is_split_shown=(split_ratio == 1) | jump.isna() | (rest_size < jump_size),
-        dividend_share=dividend / previous["close"],
-    )
+# The calendar -------------------------------------------------------------------------------------
 
 
-def _looks_like_split(jump: pd.Series) -> pd.Series:
-    """Whether open / previous close is within SPLIT_TOLERANCE of a usual split's factor, forward or reverse."""
-    jumps = jump.to_numpy(dtype=float)[:, None]
-    factors = np.concatenate([SPLIT_RATIOS, 1 / SPLIT_RATIOS])[None, :]
-    return pd.Series((np.abs(jumps / factors - 1) < SPLIT_TOLERANCE).any(axis=1), index=jump.index)
+@dataclass(frozen=True)
+class _Grid:
+    """Every bar the calendar has in the range, by day, timeframe and start, with the hours of its session."""
+
+    timeframe: npt.NDArray[np.object_]
+    day: npt.NDArray[np.datetime64]
+    ts: npt.NDArray[np.datetime64]
+    closes_at: npt.NDArray[np.datetime64]
+    session_opens_at: npt.NDArray[np.datetime64]
+    session_closes_at: npt.NDArray[np.datetime64]
 
 
-def _actions_between(
-    bars: pd.DataFrame, previous_sessions: pd.Series, actions: pd.DataFrame
-) -> tuple[pd.Series, pd.Series]:
-    """Split ratio (1 without a split) and dividend (USD, 0 without one) with previous session < ex-date <= session."""
-    ratio, dividend = pd.Series(1.0, index=bars.index), pd.Series(0.0, index=bars.index)
-    for symbol, of_symbol in actions.sort_values("ex_date").groupby("symbol"):
-        rows = bars.index[(bars["symbol"] == symbol) & previous_sessions.notna()]
-        ex_dates = of_symbol["ex_date"].to_numpy()
-        after = np.searchsorted(ex_dates, bars.loc[rows, "session_date"].to_numpy(), side="right")
-        before = np.searchsorted(ex_dates, previous_sessions.loc[rows].to_numpy(), side="right")
-        is_split = (of_symbol["kind"] == ActionKind.SPLIT).to_numpy()
-        ratios = np.where(is_split, of_symbol["split_ratio"].to_numpy(dtype=float), 1.0)
-        amounts = np.where(is_split, 0.0, of_symbol["amount_usd"].to_numpy(dtype=float))
-        products, sums = _running(np.multiply, ratios, 1.0), _running(np.add, amounts, 0.0)
-        ratio.loc[rows] = products[after] / products[before]
-        dividend.loc[rows] = sums[after] - sums[before]
-    return ratio, dividend
+def _session_grid(stored_timeframes: Sequence[str], context: BarContext) -> _Grid:
+    timeframes = sorted({*context.timeframes, *(known for known in Timeframe if known in stored_timeframes)})
+    hours = [session(day) for day in sessions_between(context.first, context.last)]
+    days = np.array([trading.date for trading in hours], dtype="datetime64[D]")
+    opens_at = _moments([trading.opens_at for trading in hours])
+    closes_at = _moments([trading.closes_at for trading in hours])
+    lengths, kinds = np.unique(closes_at - opens_at, return_inverse=True)
+    parts = []
+    for timeframe in timeframes:
+        for kind in range(len(lengths)):
+            # Sessions of one length have the same bars, counted from their opening.
+            of_kind = np.flatnonzero(kinds == kind)
+            example = hours[of_kind[0]]
+            bounds = bar_bounds(example.date, timeframe)
+            starts = np.array([bar.ts - example.opens_at for bar in bounds], dtype="timedelta64[us]")
+            ends = np.array([bar.closes_at - example.opens_at for bar in bounds], dtype="timedelta64[us]")
+            row = np.repeat(of_kind, len(bounds))
+            ts, end = ((opens_at[of_kind, None] + offsets).ravel() for offsets in (starts, ends))
+            parts.append((row, np.full(len(row), str(timeframe), dtype=object), ts, end))
+    if not parts:
+        return _Grid(np.empty(0, dtype=object), days, opens_at, opens_at, opens_at, opens_at)
+    row, names, ts, end = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((ts, names.astype(str), row))
+    row = row[order]
+    return _Grid(names[order], days[row], ts[order], end[order], opens_at[row], closes_at[row])
 
 
-def _running(operation: np.ufunc, steps: npt.NDArray[np.float64], start: float) -> npt.NDArray[np.float64]:
-    return np.asarray(operation.accumulate(np.concatenate([[start], steps])), dtype=np.float64)
+def _moments(column: Sequence[datetime]) -> npt.NDArray[np.datetime64]:
+    return np.array([moment.replace(tzinfo=None) for moment in column], dtype="datetime64[us]")
 
 
-def _session_grid(bars: pd.DataFrame, context: BarContext) -> pd.DataFrame:
-    """Every bar the calendar has in the range, with opening and closing of its session."""
-    timeframes = sorted({*context.timeframes, *_known_timeframes(bars["timeframe"].unique())})
-    rows = [
-        (day, str(timeframe), bounds.ts, bounds.closes_at, trading.opens_at, trading.closes_at)
-        for day in sessions_between(context.first, context.last)
-        for trading in (session(day),)
-        for timeframe in timeframes
-        for bounds in bar_bounds(day, timeframe)
-    ]
-    columns = ["session_date", "timeframe", "ts", "closes_at", "session_opens_at", "session_closes_at"]
-    grid = pd.DataFrame(rows, columns=columns)
-    return grid.assign(
-        **{name: pd.to_datetime(grid[name], utc=True).astype("datetime64[us, UTC]") for name in columns[2:]}
-    )
+def _slots(bars: BarArrays, grid: _Grid) -> npt.NDArray[np.intp]:
+    """The row of the grid with each bar's timeframe and start; -1 where the calendar has none."""
+    slots = np.full(len(bars.ts), -1, dtype=np.intp)
+    for number, timeframe in enumerate(bars.timeframes):
+        of_timeframe = np.flatnonzero(grid.timeframe == timeframe)
+        if not of_timeframe.size:
+            continue
+        rows = slice(None) if len(bars.timeframes) == 1 else np.flatnonzero(bars.timeframe == number)
+        starts, wanted = grid.ts[of_timeframe], bars.ts[rows]
+        found = np.searchsorted(starts, wanted).clip(max=len(starts) - 1)
+        slots[rows] = np.where(starts[found] == wanted, of_timeframe[found], -1)
+    return slots
 
 
-def _known_timeframes(names: Iterable[str]) -> set[Timeframe]:
-    return {timeframe for timeframe in Timeframe if timeframe in set(names)}
-
-
-def _with_session(bars: pd.DataFrame, grid: pd.DataFrame, context: BarContext) -> pd.DataFrame:
+def _session_answers(
+    bars: BarArrays, grid: _Grid, slots: npt.NDArray[np.intp], context: BarContext
+) -> dict[str, Flags]:
     """Questions about a bar and the calendar, the universe and the time."""
-    hours = grid.drop_duplicates("session_date").set_index("session_date")
-    opens_at = pd.to_datetime(bars["session_date"].map(hours["session_opens_at"]), utc=True)
-    closes_at = pd.to_datetime(bars["session_date"].map(hours["session_closes_at"]), utc=True)
-    key = ["session_date", "timeframe", "ts", "closes_at"]
-    on_grid = pd.MultiIndex.from_frame(bars[key]).isin(pd.MultiIndex.from_frame(grid[key]))
-    return bars.assign(
-        is_known_symbol=bars["symbol"].isin(list(context.known_symbols)),
-        is_inside_session=(bars["ts"] >= opens_at) & (bars["closes_at"] <= closes_at),
-        is_on_session_grid=on_grid,
-        is_closed=bars["closes_at"] <= context.now,
-    )
+    known = np.array([name in context.known_symbols for name in bars.symbols], dtype=bool)
+    is_inside = np.zeros(len(slots), dtype=bool)
+    is_on_grid = slots >= 0
+    if grid.day.size:
+        is_on_grid &= (grid.closes_at[slots] == bars.closes_at) & (grid.day[slots] == bars.day)
+        hours = np.searchsorted(grid.day, bars.day).clip(max=len(grid.day) - 1)
+        is_inside = (
+            (grid.day[hours] == bars.day)
+            & (bars.ts >= grid.session_opens_at[hours])
+            & (bars.closes_at <= grid.session_closes_at[hours])
+        )
+    return {
+        "is_known_symbol": known[bars.symbol],
+        "is_inside_session": is_inside,
+        "is_on_session_grid": is_on_grid,
+        "is_closed": bars.closes_at <= _moment(context.now),
+    }
 
 
-def _missing_bars(bars: pd.DataFrame, grid: pd.DataFrame, context: BarContext) -> pd.DataFrame:
+def _missing_bars(bars: BarArrays, grid: _Grid, slots: npt.NDArray[np.intp], context: BarContext) -> pd.DataFrame:
     """Bars that ended by now and are not stored: of a series since its first one, of all series in an empty session."""
-    due = grid[(grid["closes_at"] <= context.now) & grid["timeframe"].isin([str(name) for name in context.timeframes])]
-    expected = due.merge(pd.DataFrame({"symbol": list(context.universe)}, dtype=object), how="cross")
-    series = zip(expected["symbol"], expected["timeframe"], expected["session_date"], strict=True)
-    is_due = np.fromiter(
-        (context.first_sessions.get((symbol, timeframe), date.max) <= day for symbol, timeframe, day in series),
-        dtype=bool,
-        count=len(expected),
+    universe = list(context.universe)
+    first_days = {
+        str(timeframe): np.array(
+            [context.first_sessions.get((symbol, str(timeframe)), date.max) for symbol in universe],
+            dtype="datetime64[D]",
+        )
+        for timeframe in context.timeframes
+    }
+    is_stored = np.zeros((len(grid.day), len(universe)), dtype=bool)
+    place = {symbol: number for number, symbol in enumerate(universe)}
+    places = np.array([place.get(name, -1) for name in bars.symbols], dtype=np.intp)[bars.symbol]
+    found = (slots >= 0) & (places >= 0)
+    is_stored[slots[found], places[found]] = True
+    is_expected = np.zeros_like(is_stored)
+    is_empty_session = ~np.isin(grid.day, np.unique(bars.day))
+    for timeframe, days in first_days.items():
+        of_timeframe = grid.timeframe == timeframe
+        since_first = days[None, :] <= grid.day[of_timeframe, None]
+        is_expected[of_timeframe] = since_first | is_empty_session[of_timeframe, None]
+    is_expected[grid.closes_at > _moment(context.now)] = False
+    rows, symbols = np.nonzero(is_expected & ~is_stored)
+    return pd.DataFrame(
+        {
+            "symbol": np.array(universe, dtype=object)[symbols],
+            "timeframe": grid.timeframe[rows],
+            "ts": pd.DatetimeIndex(grid.ts[rows], tz="UTC"),
+            "closes_at": pd.DatetimeIndex(grid.closes_at[rows], tz="UTC"),
+            "session_date": np.array(grid.day[rows].tolist(), dtype=object),
+            "is_stored": False,
+        }
     )
-    is_empty_session = ~expected["session_date"].isin(set(bars["session_date"]))
-    is_stored = pd.MultiIndex.from_frame(expected[BAR_KEY]).isin(pd.MultiIndex.from_frame(bars[BAR_KEY]))
-    missing = expected.loc[(is_due | is_empty_session) & ~is_stored, [*BAR_KEY, "closes_at", "session_date"]]
-    return missing.assign(is_stored=False)
+
+
+def _moment(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_assets.domain.market.bar_rules import SPLIT_RATIOS, BarContext, annotate_bars
+from trading_assets.domain.market.bar_rules import BarContext, annotate_bars
+from trading_assets.domain.market.bar_series import SPLIT_RATIOS
 from trading_assets.domain.market.bars import BAR_COLUMNS
 from trading_assets.domain.market.sessions import bar_bounds
 from trading_assets.domain.values import Timeframe
