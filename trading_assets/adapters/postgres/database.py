@@ -10,17 +10,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias
 
 import psycopg
 from psycopg import sql
 
 from trading_assets.adapters.errors import LedgerConflict, OutOfSpace, Unreachable
+from trading_assets.adapters.postgres.binary_copy import ArrayRows
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 CONNECT_TIMEOUT_S = 5
+# With more rows than this, reading the stored ones in one go is cheaper than looking each of them up.
+LOOKED_UP_ROWS = 20_000
+
+Rows: TypeAlias = Iterable[Sequence[Any]] | ArrayRows
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ class Database:
                 "the transaction was rolled back, and what was stored before is untouched."
             ) from error
 
-    def frame(self, query: LiteralString | sql.Composed, **parameters: Any) -> pd.DataFrame:
-        """The query's result as a frame, fetched as Arrow. Parameters are written `%(name)s`.
+    def arrow(self, query: LiteralString | sql.Composed, **parameters: Any) -> pa.Table:
+        """The query's result as an Arrow table. Parameters are written `%(name)s`.
 
         Timestamps come back as UTC, numeric columns must be cast to float8 or text in the query.
         """
@@ -72,15 +78,22 @@ class Database:
             text = psycopg.ClientCursor(connection).mogrify(query, parameters or None)
         with adbc.connect(self.url) as arrow_connection, arrow_connection.cursor() as cursor:
             cursor.execute(text)
-            frame: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
-            return frame
+            return cursor.fetch_arrow_table()
+
+    def frame(self, query: LiteralString | sql.Composed, **parameters: Any) -> pd.DataFrame:
+        """The query's result as a frame, fetched as Arrow: see `arrow`."""
+        frame: pd.DataFrame = self.arrow(query, **parameters).to_pandas()
+        return frame
 
 
-def copy_rows(
-    connection: psycopg.Connection, target: sql.Composable, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
+def copy_rows(connection: psycopg.Connection, target: sql.Composable, columns: Sequence[str], rows: Rows) -> int:
     """COPY `rows` into `target`; returns how many."""
     statement = sql.SQL("copy {} ({}) from stdin").format(target, _names(columns))
+    if isinstance(rows, ArrayRows):
+        with connection.cursor() as cursor, cursor.copy(statement + sql.SQL(" (format binary)")) as copy:
+            for block in rows.binary():
+                copy.write(block)
+        return len(rows)
     count = 0
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for count, row in enumerate(rows, start=1):  # noqa: B007  the last value is the count
@@ -90,7 +103,7 @@ def copy_rows(
 
 @contextmanager
 def staged(
-    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows
 ) -> Iterator[sql.Identifier]:
     """A temporary table shaped like `columns` of `table`, filled by COPY and dropped at the end of the block."""
     stage = sql.Identifier("stage_" + table.name.replace(".", "_"))
@@ -106,7 +119,7 @@ def staged(
     connection.execute(sql.SQL("drop table pg_temp.{}").format(stage))
 
 
-def merge(connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+def merge(connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows) -> int:
     """Insert new rows and update changed ones; returns how many. Merging the same rows again writes none."""
     others = [name for name in columns if name not in table.key]
     with staged(connection, table, columns, rows) as stage:
@@ -129,41 +142,79 @@ def merge(connection: psycopg.Connection, table: Table, columns: Sequence[str], 
         return cursor.rowcount
 
 
-def append_versions(
-    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
+def append_versions(connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows) -> int:
     """Insert rows whose key is new (version 1) or whose compared columns differ from the newest version (+ 1).
 
     `table.key` is the key without `version`. Returns how many versions were added.
     """
+    [(count,)] = append_and_count(connection, table, columns, rows, by=())
+    return int(count)
+
+
+def append_and_count(
+    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows, by: Sequence[sql.Composable]
+) -> list[tuple[Any, ...]]:
+    """As `append_versions`; returns the values of the expressions `by` among what was added, each with a row count."""
     with staged(connection, table, columns, rows) as stage:
-        # The table can be a thousand times the stage: look each key up, even where its statistics are out of date.
-        connection.execute("set local enable_seqscan = off")
-        cursor = connection.execute(
-            sql.SQL(
-                "insert into {table} ({columns}, version) "
-                "select {stage_columns}, coalesce(newest.version, 0) + 1 from {stage} as stage left join lateral ("
-                "select * from {table} as stored where ({stored_key}) = ({stage_key}) "
-                "order by stored.version desc limit 1) as newest on true "
-                "where newest.version is null or ({old}) is distinct from ({new})"
-            ).format(
-                table=table.identifier,
-                columns=_names(columns),
-                stage_columns=_names(columns, "stage"),
-                stage=stage,
-                stored_key=_names(table.key, "stored"),
-                stage_key=_names(table.key, "stage"),
-                old=_names(table.compared, "newest"),
-                new=_names(table.compared, "stage"),
-            )
+        statement = sql.SQL(
+            "with added as (insert into {table} ({columns}, version) "
+            "select {stage_columns}, coalesce(newest.version, 0) + 1 from {stage} as stage left join {newest} "
+            "where newest.version is null or ({old}) is distinct from ({new}) returning *) "
+            "select {summary} from added group by {groups}"
+        ).format(
+            table=table.identifier,
+            columns=_names(columns),
+            stage_columns=_names(columns, "stage"),
+            stage=stage,
+            newest=_newest_versions(connection, table, stage),
+            old=_names(table.compared, "newest"),
+            new=_names(table.compared, "stage"),
+            summary=sql.SQL(", ").join([*by, sql.SQL("count(*)")]),
+            groups=sql.SQL(", ").join(by) if by else sql.SQL("()"),
         )
-        connection.execute("set local enable_seqscan to default")
-        return cursor.rowcount
+        # The table can be a thousand times the stage: never read all of it, even where its statistics are out of date.
+        with _planner(connection, enable_seqscan="off", enable_mergejoin="off", work_mem="256MB"):
+            return connection.execute(statement).fetchall()
 
 
-def append_once(
-    connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
+def _newest_versions(connection: psycopg.Connection, table: Table, stage: sql.Identifier) -> sql.Composed:
+    """What to join `stage` with to see the newest stored version of each of its keys, as `newest`."""
+    bounds = sql.SQL(", ").join(sql.SQL("min({0}), max({0})").format(sql.Identifier(name)) for name in table.key)
+    row = connection.execute(sql.SQL("select count(*), {} from {}").format(bounds, stage)).fetchone()
+    assert row is not None  # noqa: S101  an aggregate always answers one row
+    count, *limits = row
+    if count <= LOOKED_UP_ROWS:
+        return sql.SQL(
+            "lateral (select * from {table} as stored where ({stored_key}) = ({stage_key}) "
+            "order by stored.version desc limit 1) as newest on true"
+        ).format(table=table.identifier, stored_key=_names(table.key, "stored"), stage_key=_names(table.key, "stage"))
+    ranges = sql.SQL(" and ").join(
+        sql.SQL("{} between {} and {}").format(sql.Identifier(name), sql.Literal(low), sql.Literal(high))
+        for name, low, high in zip(table.key, limits[::2], limits[1::2], strict=True)
+    )
+    return sql.SQL(
+        "(select distinct on ({key}) * from {table} where {ranges} order by {key}, version desc) as newest "
+        "on ({newest_key}) = ({stage_key})"
+    ).format(
+        key=_names(table.key),
+        table=table.identifier,
+        ranges=ranges,
+        newest_key=_names(table.key, "newest"),
+        stage_key=_names(table.key, "stage"),
+    )
+
+
+@contextmanager
+def _planner(connection: psycopg.Connection, **settings: str) -> Iterator[None]:
+    """Planner settings for the statements of the block."""
+    for name, value in settings.items():
+        connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    yield
+    for name in settings:
+        connection.execute(sql.SQL("set local {} to default").format(sql.Identifier(name)))
+
+
+def append_once(connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows) -> int:
     """Insert rows whose key is new; returns how many. A row whose key is recorded must equal the record.
 
     Raises LedgerConflict, naming the first row that differs, when `table.compared` columns disagree with the record.

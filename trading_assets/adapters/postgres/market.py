@@ -6,12 +6,19 @@ A changed fact is a new version, never an update. Bars that changed close their 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from trading_assets.adapters.postgres.database import Database, Table, append_versions
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+
+from trading_assets.adapters.postgres import bar_histories
+from trading_assets.adapters.postgres.bar_arrays import BarArrays, sorted_chunks
+from trading_assets.adapters.postgres.binary_copy import ArrayRows
+from trading_assets.adapters.postgres.database import Database, Table, append_and_count, copy_rows, staged
 from trading_assets.adapters.postgres.events import Topic, append_event
-from trading_assets.domain.market.bars import BAR_COLUMNS
 from trading_assets.domain.market.sessions import NEW_YORK
 
 if TYPE_CHECKING:
@@ -24,6 +31,13 @@ BARS = Table(
     key=("symbol", "timeframe", "ts"),
     compared=("closes_at", "session_date", "open", "high", "low", "close", "volume"),
 )
+STORED_BY = (
+    sql.Identifier("session_date"),
+    sql.Identifier("symbol"),
+    sql.Identifier("timeframe"),
+    sql.SQL("extract(year from ts at time zone 'UTC')::integer"),
+)
+GATES = Table("ops.quality_gates", key=("session_date", "symbol"), compared=())
 
 
 def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
@@ -31,50 +45,92 @@ def store_bars(connection: psycopg.Connection, frame: pd.DataFrame) -> int:
 
     Where `frame` has a column `response_id`, it names the vendor response each bar came from.
     The quality gate of every (session, symbol) with a stored row is `pending` until the checks have run.
+    Raises ValueError for a bar that comes twice, and for one without symbol, timeframe, source, times or session.
     """
     # Two runs that store the same bar at once would both add the same version.
     connection.execute("select pg_advisory_xact_lock(hashtext('market.bars'))")
     known_at = _database_time(connection)
-    ordered = frame.sort_values(["symbol", "timeframe", "ts"])
-    columns = list(BAR_COLUMNS)
-    values = [ordered[column].astype(object) for column in columns]
-    if "response_id" in frame:
-        columns.append("response_id")
-        responses = ordered["response_id"].astype(object)
-        values.append(responses.where(responses.notna(), None))
-    # A price that is not a number is stored as NaN: the checks, not this function, say what a bar must be.
-    rows = ((*row, known_at) for row in zip(*values, strict=True))
-    written = append_versions(connection, BARS, (*columns, "known_at"), rows)
-    if written:
-        _hold_back(connection, known_at, ordered["session_date"].min(), ordered["session_date"].max(), written)
-    return written
+    stored = _Stored()
+    with bar_histories.forgetting_changed_years(connection):
+        for bars in sorted_chunks(frame):
+            _store_chunk(connection, bars, known_at, stored)
+    stored.record(connection)
+    return stored.rows_written
 
 
-def _hold_back(connection: psycopg.Connection, known_at: datetime, first: date, last: date, rows_written: int) -> None:
-    """Set the gates of what was stored at `known_at` to pending, and record that it was stored."""
-    row = connection.execute(
-        """
-        with stored as materialized (
-            select symbol, timeframe, session_date from market.bars
-            where known_at = %(known_at)s and session_date between %(first)s and %(last)s
+def _store_chunk(connection: psycopg.Connection, bars: BarArrays, known_at: datetime, stored: _Stored) -> None:
+    """COPY the symbols of which nothing is stored in the time they span; compare the others with what is stored."""
+    is_new = _is_new(connection, bars)
+    if is_new.any():
+        new = bars if is_new.all() else bars[is_new]
+        copy_rows(connection, BARS.identifier, *new.stored_at(known_at))
+        stored.add(connection, len(new), new.years(), new.sessions())
+    if not is_new.all():
+        known = bars if not is_new.any() else bars[~is_new]
+        added = append_and_count(connection, BARS, *known.stored_at(known_at), by=STORED_BY)
+        if added:
+            sessions, symbols, timeframes, years, counts = zip(*added, strict=True)
+            pairs = (np.array(sessions, "datetime64[D]"), np.array([symbol.encode() for symbol in symbols]))
+            stored.add(connection, sum(counts), list(zip(symbols, timeframes, years, strict=True)), ArrayRows(pairs))
+
+
+def _is_new(connection: psycopg.Connection, bars: BarArrays) -> NDArray[np.bool_]:
+    """Of each bar, whether nothing is stored of its symbol and timeframe in the time that `bars` have of them."""
+    spans = bars.spans()
+    rows = connection.execute(
+        "select exists (select from market.bars as stored where stored.symbol = span.symbol "
+        "and stored.timeframe = span.timeframe and stored.ts between span.first and span.last limit 1) "
+        "from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) with ordinality "
+        "as span(symbol, timeframe, first, last, number) order by number",
+        (
+            [span.symbol for span in spans],
+            [span.timeframe for span in spans],
+            [span.first for span in spans],
+            [span.last for span in spans],
         ),
-        gates as (
-            insert into ops.quality_gates (dataset, session_date, symbol, state)
-            select distinct %(dataset)s, session_date, symbol, 'pending' from stored
-            on conflict (dataset, session_date, symbol) do update
-            set state = 'pending', failing_checks = '{}', evaluated_at = clock_timestamp()
-        )
-        select array(select distinct symbol from stored order by symbol),
-               array(select distinct timeframe from stored order by timeframe),
-               min(session_date), max(session_date)
-        from stored
-        """,
-        {"dataset": BARS_DATASET, "known_at": known_at, "first": first, "last": last},
-    ).fetchone()
-    assert row is not None  # noqa: S101  an aggregate always answers one row
-    symbols, timeframes, first_session, last_session = row
-    facts = {"rows_written": rows_written, "symbols": symbols, "timeframes": timeframes}
-    append_event(connection, Topic.BARS_STORED, facts, first_session, last_session)
+    ).fetchall()
+    return np.repeat([not is_stored for (is_stored,) in rows], np.diff([0, *(span.end for span in spans)]))
+
+
+@dataclass
+class _Stored:
+    """What one call of store_bars has stored, and what has to follow from it in the same transaction."""
+
+    rows_written: int = 0
+    symbols: set[str] = field(default_factory=set)
+    timeframes: set[str] = field(default_factory=set)
+    sessions: list[date] = field(default_factory=list)
+
+    def add(
+        self, connection: psycopg.Connection, count: int, years: Sequence[tuple[str, str, int]], pairs: ArrayRows
+    ) -> None:
+        """Forget the packed `years` (symbol, timeframe, year); set the gates of `pairs` (session, symbol) pending."""
+        bar_histories.forget(connection, sorted(set(years)))
+        with staged(connection, GATES, GATES.key, pairs) as stage:
+            connection.execute(
+                sql.SQL(
+                    "insert into ops.quality_gates (dataset, session_date, symbol, state) "
+                    "select distinct %s, session_date, symbol, 'pending' from {} "
+                    "on conflict (dataset, session_date, symbol) do update "
+                    "set state = 'pending', failing_checks = '{{}}', evaluated_at = clock_timestamp()"
+                ).format(stage),
+                (BARS_DATASET,),
+            )
+        self.rows_written += count
+        self.symbols |= {symbol for symbol, _, _ in years}
+        self.timeframes |= {timeframe for _, timeframe, _ in years}
+        days = pairs.columns[0]
+        self.sessions += [days.min().astype(date), days.max().astype(date)]
+
+    def record(self, connection: psycopg.Connection) -> None:
+        """Record that bars were stored, if any were."""
+        if self.rows_written:
+            facts = {
+                "rows_written": self.rows_written,
+                "symbols": sorted(self.symbols),
+                "timeframes": sorted(self.timeframes),
+            }
+            append_event(connection, Topic.BARS_STORED, facts, min(self.sessions), max(self.sessions))
 
 
 def bars_as_of(
@@ -86,18 +142,8 @@ def bars_as_of(
     last: date | None = None,
 ) -> pd.DataFrame:
     """The bars of the sessions first..last as they were known at `knowledge_time`: BAR_COLUMNS, by symbol and ts."""
-    return database.frame(
-        """
-        select symbol, timeframe, ts, closes_at, session_date, open, high, low, close, volume, source
-        from market.bars_as_of(%(knowledge_time)s)
-        where symbol = any(%(symbols)s) and timeframe = %(timeframe)s and ts >= %(begin)s and ts < %(end)s
-        order by symbol, ts
-        """,
-        knowledge_time=knowledge_time,
-        symbols=list(symbols),
-        timeframe=str(timeframe),
-        **_window(first, last),
-    )
+    window = _window(first, last)
+    return bar_histories.read_bars(database, knowledge_time, symbols, timeframe, window["begin"], window["end"])
 
 
 def tape(database: Database, symbols: Sequence[str], first: date, last: date, knowledge_time: datetime) -> pd.DataFrame:
