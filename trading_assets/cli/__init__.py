@@ -16,6 +16,7 @@ from trading_assets.cli.breakers import breaker
 from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
+from trading_assets.cli.events import events
 from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.up import up
@@ -48,7 +49,7 @@ def trading() -> None:
     load_env_file()
 
 
-for command in (demo, up, backfill, migrate, doctor, env, sql, ledger, account, breaker, clock):
+for command in (demo, up, backfill, migrate, doctor, env, sql, events, ledger, account, breaker, clock):
     trading.add_command(command)
 
 

@@ -31,7 +31,7 @@ def env(show_secrets: bool) -> None:
     """Print the running servers' addresses as `export` lines for a shell."""
     from trading_assets.settings import load_environment
 
-    for name, url in _urls(load_environment()).items():
+    for name, url in running_urls(load_environment()).items():
         shown = url if show_secrets else without_password(url)
         click.echo(f"export {name}={shlex.quote(shown)}")
     if not show_secrets:
@@ -47,7 +47,8 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:{SECRET}@{host}"))
 
 
-def _urls(environment: Environment) -> dict[str, str]:
+def running_urls(environment: Environment) -> dict[str, str]:
+    """DATABASE_URL and, where there is one, REDIS_URL. Raises EmbeddedServerError when no database runs."""
     from trading_assets.adapters.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 
     urls = {}
