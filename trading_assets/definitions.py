@@ -15,7 +15,7 @@ from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import assets as ingestion
-from trading_assets.defs.ingestion import broker_calendar, fundamentals, vendor_comparisons
+from trading_assets.defs.ingestion import broker_calendar, fundamentals, halts, vendor_comparisons
 from trading_assets.defs.ingestion import sensors as ingestion_sensors
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.notification import assets as notification
@@ -40,6 +40,7 @@ defs = dg.Definitions(
         ingestion.corporate_actions,
         ingestion.bars,
         broker_calendar.broker_sessions,
+        halts.trading_halts,
         vendor_comparisons.vendor_comparisons,
         fundamentals.financials,
         fundamentals.fundamentals,

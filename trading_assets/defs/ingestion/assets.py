@@ -11,6 +11,7 @@ from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.defs.failures import one_line_failures
+from trading_assets.defs.ingestion.halts import TRADING_HALTS
 from trading_assets.defs.ingestion.history import History
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
@@ -74,7 +75,7 @@ def corporate_actions(
     kinds={"postgres"},
     partitions_def=SESSIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[INSTRUMENTS],
+    deps=[INSTRUMENTS, TRADING_HALTS],
     description=(
         "Raw bars of the universe in every configured timeframe, as far as they have ended. A changed bar is stored as "
         "a new version, and its quality gate waits for the checks. A finished session without a bar fails the run."

@@ -10,6 +10,7 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.checks import suite_checks
 from trading_assets.defs.ingestion import assets
 from trading_assets.defs.ingestion.broker_calendar import BROKER_SESSIONS, CALENDAR_CHECK
+from trading_assets.defs.ingestion.halts import HALF_DAY_CHECK, TRADING_HALTS, absent_bars
 from trading_assets.quality.suites import BARS
 from trading_assets.settings import TradingSettings
 
@@ -25,6 +26,8 @@ def load_bars(database: Database, settings: TradingSettings, first: date, last: 
     with database.transaction() as connection:
         instruments = quality.known_symbols(connection)
         first_sessions = quality.first_stored_sessions(connection, settings.universe, settings.timeframes)
+        stored = quality.stored_bars(database, history_start, last)
+        absent = absent_bars(connection, stored, settings, first, last, now)
     context = BarContext(
         first=first,
         last=last,
@@ -34,14 +37,15 @@ def load_bars(database: Database, settings: TradingSettings, first: date, last: 
         first_sessions=first_sessions,
         actions=quality.known_actions(database, history_start, last),
         now=now,
+        absent=absent,
     )
-    return annotate_bars(quality.stored_bars(database, history_start, last), context)
+    return annotate_bars(stored, context)
 
 
 bars_checks = suite_checks(
     assets.BARS,
     BARS,
     load_bars,
-    compared_with=[assets.INSTRUMENTS, assets.CORPORATE_ACTIONS, BROKER_SESSIONS],
-    session_checks=[CALENDAR_CHECK],
+    compared_with=[assets.INSTRUMENTS, assets.CORPORATE_ACTIONS, BROKER_SESSIONS, TRADING_HALTS],
+    session_checks=[CALENDAR_CHECK, HALF_DAY_CHECK],
 )

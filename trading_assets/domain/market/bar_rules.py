@@ -24,6 +24,7 @@ from trading_assets.domain.market.bar_series import (
     sorted_arrays,
 )
 from trading_assets.domain.market.bars import BAR_COLUMNS
+from trading_assets.domain.market.halts import AbsentBar
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
 
@@ -40,6 +41,7 @@ class BarContext:
     `universe`: symbols whose absence is a gap. `known_symbols`: symbols that bars may belong to at all.
     `first_sessions`: session of the first stored bar by (symbol, timeframe), since when each further bar is expected.
     `actions`: columns symbol, ex_date, kind, split_ratio, amount_usd. `now`: tz-aware UTC.
+    `absent`: bars that are missing for a known reason, such as a halt of trading, and therefore no gaps.
     """
 
     first: date
@@ -50,6 +52,7 @@ class BarContext:
     first_sessions: Mapping[tuple[str, str], date]
     actions: pd.DataFrame
     now: datetime
+    absent: frozenset[AbsentBar] = frozenset()
 
 
 def annotate_bars(bars: pd.DataFrame, context: BarContext) -> pd.DataFrame:
@@ -214,6 +217,11 @@ def _missing_bars(bars: BarArrays, grid: _Grid, slots: npt.NDArray[np.intp], con
         since_first = days[None, :] <= grid.day[of_timeframe, None]
         is_expected[of_timeframe] = since_first | is_empty_session[of_timeframe, None]
     is_expected[grid.closes_at > _moment(context.now)] = False
+    starts = {(grid.timeframe[row], grid.ts[row]): row for row in range(len(grid.ts))} if context.absent else {}
+    for symbol, timeframe, ts in context.absent:
+        row = starts.get((timeframe, _moment(ts)))
+        if row is not None and symbol in place:
+            is_expected[row, place[symbol]] = False
     rows, symbols = np.nonzero(is_expected & ~is_stored)
     return pd.DataFrame(
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,12 +51,13 @@ def ensure_no_empty_session(
     timeframe: Timeframe,
     finished: Sequence[date],
     first_sessions: Mapping[str, date | None],
+    halted: Collection[tuple[str, date]] = (),
 ) -> None:
     """Refuse an answer that lacks a whole session: ValueError naming the first missing one and how many there are.
 
     `frame` has the columns symbol and session_date. Each symbol must have a bar in each of the `finished` sessions from
     its first session on; a symbol that is missing in `first_sessions` is refused, one whose first session is None must
-    have them all.
+    have them all. The (symbol, session) pairs in `halted` need none.
     """
     if unknown := [symbol for symbol in symbols if symbol not in first_sessions]:
         raise ValueError(f"{unknown[0]} is not in market.instruments: materialise market/instruments first.")
@@ -65,7 +66,7 @@ def ensure_no_empty_session(
         (day, symbol)
         for day in finished
         for symbol in symbols
-        if day >= (first_sessions[symbol] or day) and (symbol, day) not in present
+        if day >= (first_sessions[symbol] or day) and (symbol, day) not in present and (symbol, day) not in halted
     ]
     if missing:
         day, symbol = missing[0]

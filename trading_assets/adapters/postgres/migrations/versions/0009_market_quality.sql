@@ -47,13 +47,14 @@ comment on column market.vendor_comparisons.volume_diff_pct is
 comment on column market.vendor_comparisons.response_id is 'The answer with the vendor''s bar. Null when it has none.';
 
 create table market.trading_halts (
-    symbol     text        not null,
-    halted_at  timestamptz not null,
-    version    smallint    not null default 1,
-    resumed_at timestamptz,
-    reason     text        not null,
-    source     text        not null,
-    known_at   timestamptz not null default clock_timestamp(),
+    symbol       text        not null,
+    halted_at    timestamptz not null,
+    version      smallint    not null default 1,
+    resumed_at   timestamptz,
+    reason       text        not null,
+    is_withdrawn boolean     not null default false,
+    source       text        not null,
+    known_at     timestamptz not null default clock_timestamp(),
     primary key (symbol, halted_at, version),
     check (resumed_at > halted_at)
 );
@@ -61,3 +62,4 @@ call ops.make_append_only('market.trading_halts');
 comment on table market.trading_halts is
     'When a symbol was not traded during a session. A bar that lies in a halt as a whole is no gap. A changed halt is a new version.';
 comment on column market.trading_halts.resumed_at is 'Null while trading has not resumed.';
+comment on column market.trading_halts.is_withdrawn is 'The source lists the halt no longer: it explains nothing.';
