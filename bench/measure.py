@@ -13,6 +13,9 @@ from typing import Any
 
 import yaml
 
+from trading_assets.adapters.embedded import EmbeddedPostgres
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.schema import migrate
 from trading_assets.services import migrate_all, running_services
 from trading_assets.settings import PROJECT_ROOT, Environment, publish_environment
 
@@ -42,6 +45,19 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 def median(samples: Sequence[float]) -> float:
     return statistics.median(samples)
+
+
+@contextmanager
+def fresh_database() -> Iterator[Database]:
+    """An empty database with the newest schema, on a server of its own in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="trading-bench-") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        url = server.start()
+        try:
+            migrate(url)
+            yield Database(url)
+        finally:
+            server.stop()
 
 
 @contextmanager
