@@ -153,16 +153,15 @@ def quarantine_rows(connection: psycopg.Connection, rows: Sequence[QuarantinedRo
 def stored_fetches(
     database: Database,
     vendor: str | None = None,
-    dataset: str | None = None,
+    dataset: str | Sequence[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     about: tuple[date, date] | None = None,
 ) -> Iterator[Fetch]:
     """The questions that were answered, oldest first, with every accepted answer as it was received.
 
-    Only those of one vendor, of one dataset, with an answer received from `since` to before `until`, and with a
-    question whose days `first` to `last` overlap `about`, where given.
-    A question with an answer that is archived is left out. Raises ContractBroken for a body that is not what its hash
+    Only those of one vendor, of one dataset or several, with an answer received from `since` to before `until`, and
+    with a question whose days `first` to `last` overlap `about`, where given. A question with an answer that is archived is left out. Raises ContractBroken for a body that is not what its hash
     says.
     """
     with database.transaction() as connection, connection.cursor(name="stored_fetches") as cursor:
@@ -172,13 +171,18 @@ def stored_fetches(
             "select *, min(response_id) over same_question as first_id, "
             "bool_and(body_gzip is not null) over same_question as is_here from market.vendor_responses "
             "where (%(vendor)s::text is null or vendor = %(vendor)s) "
-            "and (%(dataset)s::text is null or dataset = %(dataset)s) and status between 200 and 299 "
+            "and (%(datasets)s::text[] is null or dataset = any(%(datasets)s)) and status between 200 and 299 "
             "and fetch_id in (select fetch_id from market.vendor_responses "
             "where received_at >= coalesce(%(since)s::timestamptz, '-infinity') "
             "and received_at < coalesce(%(until)s::timestamptz, 'infinity')) "
             "and (%(first)s::text is null or question->>'first' <= %(last)s and question->>'last' >= %(first)s) "
             "window same_question as (partition by fetch_id)) as answers where is_here order by first_id, response_id",
-            {"vendor": vendor, "dataset": dataset, "since": since, "until": until}
+            {
+                "vendor": vendor,
+                "datasets": [dataset] if isinstance(dataset, str) else dataset and list(dataset),
+                "since": since,
+                "until": until,
+            }
             | dict(zip(("first", "last"), (f"{day}" for day in about) if about else (None, None), strict=True)),
         )
         fetch: Fetch | None = None
@@ -190,6 +194,17 @@ def stored_fetches(
             fetch.pages.append(Page(response_id, url, _unpacked(response_id, digest, packed)))
         if fetch is not None:
             yield fetch
+
+
+def days_asked_about(database: Database, datasets: Sequence[str]) -> tuple[date, date] | None:
+    """The first and the last day that questions of these datasets were about; None without any."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select min((question->>'first')::date), max((question->>'last')::date) from market.vendor_responses "
+            "where dataset = any(%s)",
+            (list(datasets),),
+        ).fetchone()
+    return (row[0], row[1]) if row and row[0] else None
 
 
 def _unpacked(response_id: int, digest: bytes, packed: Any) -> bytes:

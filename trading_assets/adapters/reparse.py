@@ -1,0 +1,288 @@
+"""Reads stored answers again, through the parsers that read them first, and compares or mends what is stored.
+
+What is stored changes only as it does in a live run: by the same functions, as new versions, with gates and events.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from trading_assets.adapters.answer_readers import BARS, DATASETS, RECORDS, reader_of
+from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.postgres import broker_sessions, corporate_actions, fundamentals, instruments, market
+from trading_assets.adapters.postgres.database import Database, Table
+from trading_assets.adapters.postgres.stored_versions import (
+    has_rows,
+    newest_bar_responses,
+    newest_responses,
+    versions_added,
+)
+from trading_assets.adapters.postgres.vendor_responses import days_asked_about, quarantine_rows, stored_fetches
+from trading_assets.adapters.vendor_gateway import Fetch, QuarantinedRow
+from trading_assets.domain.market.corporate_actions import ActionKind
+from trading_assets.domain.market.half_days import end_of_half_day
+from trading_assets.domain.market.sessions import sessions_between
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import psycopg
+
+MOST_COMPLAINTS = 5
+BAR_KEY = list(market.BARS.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which answers to read; None: all. `since` to before `until`: when they were received, UTC."""
+
+    vendor: str | None = None
+    datasets: Sequence[str] = DATASETS
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class TableReport:
+    """What reading again says about one table.
+
+    `read`: facts in the answers. `added`: rows that are not stored. `changed`: rows that are stored with other values,
+    the first of them in `examples`. `vanished`: stored from these answers, and no longer read from them. `others`:
+    facts whose newest version came from an answer that was not read again, or from none; they are left alone.
+    """
+
+    table: str
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    vanished: int = 0
+    others: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.added or self.changed or self.vanished)
+
+
+@dataclass(slots=True)
+class Report:
+    """`unreadable`: questions whose answers break their contract, with the first `complaints`."""
+
+    answers: int = 0
+    tables: dict[str, TableReport] = field(default_factory=dict)
+    unreadable: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def table(self, name: str) -> TableReport:
+        return self.tables.setdefault(name, TableReport(name))
+
+    @property
+    def differs(self) -> bool:
+        return any(table.differs for table in self.tables.values())
+
+
+def reparse(database: Database, scope: Scope, *, apply: bool) -> Report:
+    """Read the answers in `scope` again. With `apply` what differs is stored, as new versions; else nothing is.
+
+    A fact that is not stored at all gets every version that the answers gave it, in their order: tables that were lost
+    are made anew. A fact that is stored gets one more version, when the newest answer about it now says something else.
+    """
+    report = Report()
+    for dataset in (name for name in RECORDS if name in scope.datasets):
+        _reparse_records(database, dataset, scope, report, apply)
+    for dataset in (name for name in BARS if name in scope.datasets):
+        _reparse_bars(database, dataset, scope, report, apply)
+    return report
+
+
+@dataclass(frozen=True)
+class _Records:
+    """How the records of a dataset are told apart and stored. `filing`: what tells versions of one answer apart."""
+
+    table: Table
+    key: Callable[[Any, str], tuple[Any, ...]]
+    store: Callable[[psycopg.Connection, Sequence[Any], str], int]
+    filing: Callable[[Any], Any] = lambda _record: None
+    has_origin: bool = True
+
+
+_STORED_AS = {
+    "instruments": _Records(
+        instruments.INSTRUMENT_FACTS,
+        lambda record, source: (record.symbol, source),
+        instruments.store_instruments,
+        has_origin=False,
+    ),
+    "corporate_actions": _Records(
+        corporate_actions.ACTIONS,
+        lambda record, _: (
+            record.symbol,
+            record.ex_date,
+            str(record.kind),
+            record.new_symbol if record.kind is ActionKind.SPIN_OFF else "",
+        ),
+        corporate_actions.store_actions,
+    ),
+    "calendar": _Records(
+        broker_sessions.BROKER_SESSIONS,
+        lambda record, source: (source, record.session_date),
+        broker_sessions.store_calendar,
+    ),
+    "financials": _Records(
+        fundamentals.FINANCIALS,
+        lambda record, _: (record.symbol, str(record.statement), record.item, record.months, record.period_end),
+        fundamentals.store_figures,
+        filing=lambda record: record.filed_at,
+    ),
+    "fundamentals": _Records(
+        fundamentals.FUNDAMENTALS,
+        lambda record, _: (record.symbol, record.topic, record.item),
+        fundamentals.store_facts,
+    ),
+}
+
+
+def _reparse_records(database: Database, dataset: str, scope: Scope, report: Report, apply: bool) -> None:
+    how = _STORED_AS[dataset]
+    # By key and filing, the values one after the other as the answers gave them.
+    history: dict[tuple[Any, Any], list[tuple[str, Any]]] = defaultdict(list)
+    read_again: set[int] = set()
+    aside: list[QuarantinedRow] = []
+    for fetch, records, quarantined in _readings(database, dataset, scope, report):
+        read_again |= {page.response_id for page in fetch.pages}
+        aside += quarantined
+        for record in records:
+            values = history[how.key(record, fetch.vendor), how.filing(record)]
+            if not values or _without_origin(values[-1][1]) != _without_origin(record):
+                values.append((fetch.vendor, record))
+    if not read_again:
+        return
+    table = report.table(how.table.name)
+    table.read += len(history)
+    with database.transaction() as connection:
+        stored = newest_responses(connection, how.table) if how.has_origin else {}
+        is_new = how.has_origin or not has_rows(connection, how.table)
+        table.vanished += len(
+            {key for key, origin in stored.items() if origin in read_again} - {key for key, _ in history}
+        )
+        steps: dict[int, list[tuple[str, Any]]] = defaultdict(list)
+        for (key, _), values in history.items():
+            if key not in stored:
+                for place, value in enumerate(values if is_new else values[-1:]):
+                    steps[place].append(value)
+            elif stored[key] in read_again:
+                steps[0].append(values[-1])
+            else:
+                table.others += 1
+        for place in sorted(steps):
+            for vendor, group in groupby(sorted(steps[place], key=_vendor_of), key=_vendor_of):
+                how.store(connection, [record for _, record in group], vendor)
+        _finish(connection, how.table, table, aside, report, apply)
+
+
+def _reparse_bars(database: Database, dataset: str, scope: Scope, report: Report, apply: bool) -> None:
+    asked = days_asked_about(database, BARS[dataset])
+    # A year at a time: a long history need not fit into memory.
+    for year in range(asked[0].year, asked[1].year + 1) if asked else ():
+        _reparse_year_of_bars(database, dataset, scope, (date(year, 1, 1), date(year, 12, 31)), report, apply)
+
+
+def _reparse_year_of_bars(
+    database: Database, dataset: str, scope: Scope, days: tuple[date, date], report: Report, apply: bool
+) -> None:
+    import pandas as pd
+
+    frames = []
+    read_again: set[int] = set()
+    aside: list[QuarantinedRow] = []
+    for place, (fetch, frame, quarantined) in enumerate(_readings(database, dataset, scope, report, days)):
+        read_again |= {page.response_id for page in fetch.pages}
+        aside += quarantined
+        frames.append(frame[frame["session_date"].between(*days)].assign(place=place))
+    if not frames:
+        return
+    history = _history_of_bars(pd.concat(frames, ignore_index=True), days)
+    table = report.table(market.BARS.name)
+    table.read += int((history["step"] == 0).sum())
+    stored = newest_bar_responses(database, dataset.removeprefix("bars/"), *days)
+    joined = history.merge(stored, on=BAR_KEY, how="outer", suffixes=("", "_stored"), indicator="where")
+    from_these = joined["response_id_stored"].isin(read_again)
+    table.vanished += int(((joined["where"] == "right_only") & from_these).sum())
+    known = joined["where"] == "both"
+    table.others += int((known & ~from_these & joined["is_last"].eq(True)).sum())
+    joined.loc[known, "step"] = 0
+    wanted = joined[(joined["where"] == "left_only") | (known & from_these & joined["is_last"].eq(True))]
+    with database.transaction() as connection:
+        for _, step in wanted.groupby("step"):
+            market.store_bars(connection, step[list(frames[0].columns.drop("place"))].astype({"response_id": "int64"}))
+        _finish(connection, market.BARS, table, aside, report, apply)
+
+
+def _history_of_bars(frame: pd.DataFrame, days: tuple[date, date]) -> pd.DataFrame:
+    """Every bar with its values one after the other: `step` from 0, `is_last` at the newest."""
+    ordered = frame.sort_values([*BAR_KEY, "place"], ignore_index=True)
+    # Of a second vendor's half day only the hour that the first one lacks was asked for (bar_sources.FallbackSource).
+    first_source = ordered.groupby(BAR_KEY)["source"].transform("first")
+    half_days = [day for day in sessions_between(*days) if end_of_half_day(day)]
+    filled_in = ordered["session_date"].isin(half_days) & (ordered["source"] != first_source)
+    ordered = ordered[~filled_in].reset_index(drop=True)
+    before = ordered.shift()
+    compared = list(market.BARS.compared)
+    same = (ordered[compared] == before[compared]) | (ordered[compared].isna() & before[compared].isna())
+    is_repeated = (ordered[BAR_KEY] == before[BAR_KEY]).all(axis=1) & same.all(axis=1)
+    history = ordered[~is_repeated].drop(columns="place")
+    return history.assign(
+        step=history.groupby(BAR_KEY).cumcount(), is_last=~history.duplicated(BAR_KEY, keep="last")
+    ).reset_index(drop=True)
+
+
+def _readings(
+    database: Database, dataset: str, scope: Scope, report: Report, days: tuple[date, date] | None = None
+) -> Iterator[tuple[Fetch, Any, list[QuarantinedRow]]]:
+    """The questions with what their answers say; those that break their contract are counted and left out."""
+    datasets = BARS.get(dataset, (dataset,))
+    for fetch in stored_fetches(database, scope.vendor, datasets, scope.since, scope.until, days):
+        read = reader_of(fetch.vendor, fetch.dataset)
+        if read is None:
+            continue
+        report.answers += len(fetch.pages)
+        try:
+            facts, quarantined = read(fetch)
+        except ContractBroken as error:
+            report.unreadable += 1
+            if len(report.complaints) < MOST_COMPLAINTS:
+                report.complaints.append(str(error))
+        else:
+            yield fetch, facts, quarantined
+
+
+def _finish(
+    connection: psycopg.Connection,
+    table: Table,
+    into: TableReport,
+    aside: Sequence[QuarantinedRow],
+    report: Report,
+    apply: bool,
+) -> None:
+    """Count what this transaction has stored, and undo it unless it was asked for."""
+    found = versions_added(connection, table)
+    into.added += found.added
+    into.changed += found.changed
+    into.examples = (into.examples + found.examples)[:MOST_COMPLAINTS]
+    if aside:
+        report.table("market.quarantined_rows").read += len(aside)
+        report.table("market.quarantined_rows").added += quarantine_rows(connection, aside)
+    if not apply:
+        connection.rollback()
+
+
+def _without_origin(record: Any) -> Any:
+    return replace(record, response_id=None) if hasattr(record, "response_id") else record
+
+
+def _vendor_of(value: tuple[str, Any]) -> str:
+    return value[0]
