@@ -164,6 +164,38 @@ def test_restatement_inside_the_range_is_not_known_before_its_time(market_data, 
     assert means[known_from] == pytest.approx(np.mean([later[0] * 1.05, *later[1:]]), rel=3e-3)
 
 
+def test_restatement_within_a_session_is_unknown_to_its_earlier_hours(database, instance, source):
+    day, known_at = date(2022, 5, 3), datetime(2022, 5, 3, 16, tzinfo=UTC)
+    with database.transaction() as connection:
+        store_bars(connection, source.bars(["MSFT"], Timeframe.HOUR, date(2022, 5, 2), day, datetime.now(UTC)))
+        connection.execute(
+            "insert into market.bars (symbol, timeframe, ts, version, closes_at, session_date, open, high, low, close, "
+            "volume, source, known_at) select symbol, timeframe, ts, 2, closes_at, session_date, open, high * 2, low, "
+            "close * 2, volume, source, %s from market.bars where closes_at = '2022-05-03 14:30Z'",
+            (known_at,),
+        )
+    hourly = SETTINGS.model_copy(update={"universe": ("MSFT",), "timeframes": (Timeframe.HOUR,)})
+    one = hourly.strategies["sma_crossover"].model_copy(
+        update={"timeframe": Timeframe.HOUR, "parameters": {"fast": 2, "slow": 3}}
+    )
+    assets = strategy_assets(hourly.model_copy(update={"strategies": {"sma_crossover": one}}))[:1]
+    run(database, instance, day, day, assets=assets, clock=FixedClock(session(day).closes_at))
+    with database.transaction() as connection:
+        closes = [
+            value for (value,) in connection.execute("select close from market.bars where version = 1 order by ts")
+        ]
+        means = [
+            value
+            for (value,) in connection.execute(
+                "select sma_3 from strategy.indicators where session_date = '2022-05-03' order by ts"
+            )
+        ]
+    # The second bar of the day closes before the restatement of the first one, the third bar after it.
+    yesterday, first, second, third = closes[-8:-4]
+    assert means[1] == pytest.approx(np.mean([yesterday, first, second]))
+    assert means[2] == pytest.approx(np.mean([2 * first, second, third]))
+
+
 def test_second_materialisation_writes_nothing(market_data, instance):
     run(market_data, instance, FIRST, LAST)
     again = run(market_data, instance, FIRST, LAST)

@@ -18,7 +18,7 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market.adjust import point_in_time_factors
-from trading_assets.domain.market.sessions import session
+from trading_assets.domain.market.sessions import NEW_YORK, session
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.knowledge import spans
@@ -35,10 +35,11 @@ INDICATORS = dg.AssetKey(["strategy", "indicators"])
 
 
 class _Part(NamedTuple):
-    """Sessions that are computed with the same knowledge: that of the last one's close, or of now while it is open."""
+    """The bars of some sessions that close after `after` and until `knowledge_time`, which is also what they know."""
 
     first: date
     last: date
+    after: datetime
     knowledge_time: datetime
 
 
@@ -76,7 +77,7 @@ def indicators_asset(
             users = [one for one in strategies if one.timeframe is timeframe]
             declared = sorted({indicator for one in users for indicator in one.strategy.indicators()})
             memory = max((one.strategy.memory for one in users), default=0)
-            for part in _parts(database, universe, first, last, clock):
+            for part in _parts(database, universe, timeframe, first, last, clock):
                 written += _store_indicators(database, universe, timeframe, declared, memory, part)
         return table_result(database, "strategy.indicators", first, last, written)
 
@@ -94,7 +95,7 @@ def _store_indicators(
     bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
     actions = actions_as_of(database, part.knowledge_time, universe)
     values = technical.compute(bars, point_in_time_factors(bars, actions), declared)
-    is_wanted = (bars["session_date"] >= part.first).to_numpy(dtype=bool, copy=True)
+    is_wanted = (bars["closes_at"] > part.after).to_numpy(dtype=bool, copy=True)
     # Strategies read back as far as their memory, whatever range is asked for: what lacks there is filled,
     # what is stored there stays, because it was computed with the knowledge of its own session.
     start = store.lookback_start(database, universe, timeframe, part.first, memory)
@@ -122,12 +123,12 @@ def signals_asset(configured: ConfiguredStrategy, universe: Sequence[str]) -> dg
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
         written = 0
-        for part in _parts(database, universe, first, last, clock):
+        for part in _parts(database, universe, timeframe, first, last, clock):
             start = store.lookback_start(database, universe, timeframe, part.first, strategy.memory)
             bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, start, part.last)
             values = store.indicators_of(database, bars, strategy.indicators(), timeframe)
             decided = decide(configured, bars, values)
-            wanted = decided[decided["session_date"] >= part.first]
+            wanted = decided[decided["closes_at"] > part.after]
             written += store.store_signals(database, configured, wanted, universe, part.first, part.last)
         return table_result(database, "strategy.signals", first, last, written)
 
@@ -158,8 +159,12 @@ def targets_asset(
     return targets
 
 
-def _parts(database: Database, universe: Sequence[str], first: date, last: date, clock: Clock) -> Iterator[_Part]:
+def _parts(
+    database: Database, universe: Sequence[str], timeframe: Timeframe, first: date, last: date, clock: Clock
+) -> Iterator[_Part]:
     now = clock.now()
-    restated = store.later_knowledge(database, universe, session(first).closes_at, session(last).closes_at)
-    for begin, end in spans(first, last, restated):
-        yield _Part(begin, end, min(now, session(end).closes_at))
+    restated = store.later_knowledge(database, universe, session(first).opens_at, session(last).closes_at)
+    for span in spans(first, last, timeframe, restated):
+        if span.after < now:
+            begin, end = (moment.astimezone(NEW_YORK).date() for moment in span)
+            yield _Part(max(begin, first), end, span.after, min(now, span.until))

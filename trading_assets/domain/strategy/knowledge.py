@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import date, datetime
 from itertools import pairwise
+from typing import NamedTuple
 
-from trading_assets.domain.market.sessions import session, sessions_between
+from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
+from trading_assets.domain.values import Timeframe
 
 
-def spans(first: date, last: date, known_at: Iterable[datetime]) -> list[tuple[date, date]]:
-    """The sessions first..last as (first, last) of parts, in order; within a part nothing restated became known.
+class Span(NamedTuple):
+    """The bars that close in (after, until], UTC: from their first close to the last nothing restated became known."""
 
-    A part computed with the knowledge of its last close equals its sessions computed one by one, each with the
-    knowledge of its own close. `known_at` (UTC) are the times at which restated facts became known.
+    after: datetime
+    until: datetime
+
+
+def spans(first: date, last: date, timeframe: Timeframe, known_at: Iterable[datetime]) -> list[Span]:
+    """The bars of the sessions first..last in parts, in order, cut where restated facts became known.
+
+    A part computed with the knowledge of its last close equals its bars decided upon one by one, each with the
+    knowledge of its own close. `known_at` (UTC) are the times at which restated facts became known; a fact known at a
+    close is known to the decision at that close.
     """
-    days = sessions_between(first, last)
-    times = sorted(known_at)
-    cuts = {next((number for number, day in enumerate(days) if session(day).closes_at >= at), 0) for at in times}
-    starts = sorted({0, *cuts, len(days)})
-    return [(days[start], days[stop - 1]) for start, stop in pairwise(starts)]
+    begin, end = session(first).opens_at, session(last).closes_at
+    times = [at for at in known_at if begin < at <= end]
+    if not times:
+        return [Span(begin, end)]
+    closes = [bar.closes_at for day in sessions_between(first, last) for bar in bar_bounds(day, timeframe)]
+    cuts = {bisect_left(closes, at) for at in times} - {0}
+    edges = [begin, *(closes[cut - 1] for cut in sorted(cuts)), end]
+    return [Span(after, until) for after, until in pairwise(edges)]
