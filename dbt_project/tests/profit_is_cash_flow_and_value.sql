@@ -16,7 +16,7 @@ with flows as (
         at as booked_at,
         amount_usd as cash_usd
     from {{ ref('stg_execution__activities') }}
-    where kind = 'cash_in_lieu'
+    where kind in ('transfer', 'cash_in_lieu', 'delisting')
 ),
 
 changes as (

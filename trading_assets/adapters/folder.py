@@ -3,23 +3,23 @@
 Each file has the columns symbol, ts (start of the bar), open, high, low, close (raw USD) and volume (shares). Its name
 or one of its folders carries the length of its bars as a word: `1d/AAPL.csv`, `prices_1h.parquet`, `MSFT-5m.csv.gz`.
 Hours and sessions that the folder lacks are added up from its 30m, 15m, 5m or 1m bars. A `corporate_actions.csv` in the
-folder (symbol, ex_date, kind, split_ratio, amount_usd, pay_date) is optional. A broken row refuses its file.
+folder is optional, its columns are those of a CorporateAction. A broken row refuses its file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trading_assets.adapters.bar_file import PRICES, BarFile, read_table
 from trading_assets.adapters.errors import ContractBroken, NotFound
 from trading_assets.domain.market.bars import BAR_COLUMNS
-from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction, DelistingReason
 from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.regrid import grid_of, regrid
 from trading_assets.domain.market.sessions import FIRST_DAY, LAST_DAY, NEW_YORK
@@ -212,7 +212,7 @@ def _ensure_once(files: Sequence[BarFile]) -> None:
 
 def _read_actions(path: Path) -> list[CorporateAction]:
     frame = read_table(path, CORRECT, as_text=True)
-    needed = ["symbol", "ex_date", "kind", "split_ratio", "amount_usd"]
+    needed = ["symbol", "ex_date", "kind"]
     if missing := [column for column in needed if column not in frame.columns]:
         raise ContractBroken(f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}.")
     file = BarFile(path, frame, CORRECT)
@@ -227,20 +227,29 @@ def _read_actions(path: Path) -> list[CorporateAction]:
 
 def _action(cells: dict[str, str]) -> CorporateAction:
     """The action in one row. Raises ValueError naming the column."""
-    kinds = ", ".join(ActionKind)
     if cells["kind"] not in list(ActionKind):
-        raise ValueError(f"kind {cells['kind']!r} is none of {kinds}")
+        raise ValueError(f"kind {cells['kind']!r} is none of {', '.join(ActionKind)}")
     kind = ActionKind(cells["kind"])
-    amount_column = "split_ratio" if kind is ActionKind.SPLIT else "amount_usd"
-    amount = _positive(amount_column, cells[amount_column])
-    return CorporateAction(
-        symbol=cells["symbol"],
-        ex_date=_day("ex_date", cells["ex_date"]),
-        kind=kind,
-        split_ratio=amount if kind is ActionKind.SPLIT else None,
-        amount_usd=amount if kind is ActionKind.CASH_DIVIDEND else None,
-        pay_date=_day("pay_date", cells["pay_date"]) if cells.get("pay_date") else None,
-    )
+    needed = list(NEEDED_TERMS[kind])
+    if kind is ActionKind.DELISTING and (cells.get("new_symbol") or cells.get("share_ratio")):
+        needed += ["new_symbol", "share_ratio"]
+    wanted = needed + [column for column in OPTIONAL_TERMS.get(kind, ()) if cells.get(column)]
+    terms = {column: TERMS[column](column, cells.get(column, "")) for column in wanted}
+    if needless := [column for column in TERMS if cells.get(column) and column not in terms]:
+        raise ValueError(f"{needless[0]} {cells[needless[0]]!r} says nothing about a {kind}")
+    return CorporateAction(symbol=cells["symbol"], ex_date=_day("ex_date", cells["ex_date"]), kind=kind, **terms)
+
+
+def _symbol(column: str, text: str) -> str:
+    if not text:
+        raise ValueError(f"{column} is empty")
+    return text
+
+
+def _reason(column: str, text: str) -> DelistingReason:
+    if text not in list(DelistingReason):
+        raise ValueError(f"{column} {text!r} is none of {', '.join(DelistingReason)}")
+    return DelistingReason(text)
 
 
 def _day(column: str, text: str) -> date:
@@ -258,3 +267,28 @@ def _positive(column: str, text: str) -> Decimal:
     if not (number.is_finite() and number > 0):
         raise ValueError(f"{column} {text} is not positive")
     return number
+
+
+TERMS: dict[str, Callable[[str, str], Any]] = {
+    "split_ratio": _positive,
+    "amount_usd": _positive,
+    "pay_date": _day,
+    "new_symbol": _symbol,
+    "share_ratio": _positive,
+    "value_usd": _positive,
+    "reason": _reason,
+}
+"""How the columns that not every kind has are read."""
+NEEDED_TERMS = {
+    ActionKind.SPLIT: ("split_ratio",),
+    ActionKind.CASH_DIVIDEND: ("amount_usd",),
+    ActionKind.STOCK_DIVIDEND: ("share_ratio",),
+    ActionKind.SPIN_OFF: ("new_symbol", "share_ratio"),
+    ActionKind.RENAME: ("new_symbol",),
+    ActionKind.DELISTING: ("reason",),
+}
+OPTIONAL_TERMS = {
+    ActionKind.CASH_DIVIDEND: ("pay_date",),
+    ActionKind.SPIN_OFF: ("value_usd",),
+    ActionKind.DELISTING: ("amount_usd", "pay_date"),
+}

@@ -23,7 +23,7 @@ with movements as (
         strategy,
         symbol,
         kind,
-        case kind when 'split' then 0 else 1 end as rank_in_moment,
+        case when kind in ('split', 'transfer') then 0 else 1 end as rank_in_moment,
         at as booked_at,
         at,
         session_date,
@@ -32,7 +32,7 @@ with movements as (
         amount_usd as cash_usd,
         0 as fee_usd
     from {{ ref('stg_execution__activities') }}
-    where qty_delta <> 0
+    where kind in ('split', 'transfer', 'cash_in_lieu', 'delisting')
 ),
 
 running as (

@@ -221,7 +221,10 @@ def test_folder_without_actions_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "complaint"),
     [
-        ("AAPL,2024-07-02,spin_off,,,", "kind 'spin_off' is none of split, cash_dividend"),
+        ("AAPL,2024-07-02,tender,,,", "kind 'tender' is none of split, cash_dividend"),
+        ("AAPL,2024-07-02,spin_off,,,", "new_symbol is empty"),
+        ("AAPL,2024-07-02,delisting,,,", "reason '' is none of merger"),
+        ("AAPL,2024-07-02,split,2,0.5,", "amount_usd '0.5' says nothing about a split"),
         ("AAPL,2024-07-02,split,,0.5,", "split_ratio '' is no number"),
         ("AAPL,2024-07-02,cash_dividend,,-1,", "amount_usd -1 is not positive"),
         ("AAPL,July,split,2,,", "ex_date 'July' is no date"),

@@ -27,6 +27,7 @@ from trading_assets.domain.journal import Approval, BreakerState, Journal
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.sessions import (
     Session,
+    is_session,
     latest_closed_bar,
     next_session,
     previous_session,
@@ -262,7 +263,9 @@ class TradingDesk:
         targets = _grouped(targets_between(self.database, versions, first, last))
         actions = defaultdict(list)
         for action in actions_as_of(self.database, self.now, self.settings.universe):
-            actions[action.ex_date].append(action)
+            # Vendors date some by a day without trading: they take effect in the session after it.
+            effective = action.ex_date if is_session(action.ex_date) else next_session(action.ex_date)
+            actions[effective].append(replace(action, ex_date=effective))
         gates: dict[date, dict[str, str]] = defaultdict(dict)
         for (day, symbol), state in read_gates(connection, BARS_DATASET, days, self.settings.universe).items():
             gates[day][symbol] = state

@@ -1,4 +1,8 @@
-"""What splits and dividends do to a book and to working orders at the open of their ex-date."""
+"""What corporate actions do to a book and to working orders at the open of their ex-date.
+
+Shares that become other shares take their cost along: value and cost are conserved, and nothing is realised before it
+is sold. What cannot be valued is refused.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +28,206 @@ def actions_on_book(
     """Apply the actions whose ex-date is `session` to `book` and `orders` (in place); returns the records to store.
 
     Call it before any fill of the session: entitled is who held at the previous close. `at` is the session's open, UTC;
-    `opens` are the raw prices there by symbol, without which a new share is valued at the old mark / ratio. Dividends
-    come before splits, because they are paid per old share. Each strategy's shares are split on their own, and a
-    fractional rest becomes cash at the open.
+    `opens` are the raw prices there by symbol, without which a share is valued at the mark it had. Dividends come
+    first, because they are paid per old share; then splits, what becomes other shares, and what is paid out. Each
+    strategy's shares are counted on their own, and a fractional rest becomes cash at the open. Raises ValueError for an
+    action without its terms, and for a position that becomes shares of which no price is known.
     """
-    due = sorted((action for action in actions if action.ex_date == session), key=lambda action: action.symbol)
-    activities: list[Activity] = []
+    due = sorted((action for action in actions if action.ex_date == session), key=_order)
+    desk = _Desk(book, at, opens)
     events: list[OrderEvent] = []
     for action in due:
-        if action.kind is ActionKind.CASH_DIVIDEND:
-            activities.extend(_dividends(book, action, at))
-    for action in due:
-        if action.kind is ActionKind.SPLIT:
-            activities.extend(_splits(book, action, at, opens))
-            events.extend(_split_orders(orders, action, at))
-    return activities, events
+        _ensure_terms(action)
+        desk.book_action(action)
+        events.extend(_orders_after(orders, action, at))
+    desk.settle_fractions()
+    desk.pay_out()
+    return desk.activities, events
+
+
+def _order(action: CorporateAction) -> tuple[int, str, str]:
+    return list(_TERMS).index(action.kind), action.symbol, action.new_symbol or ""
+
+
+_TERMS: dict[ActionKind, tuple[str, ...]] = {
+    ActionKind.CASH_DIVIDEND: ("amount_usd",),
+    ActionKind.SPIN_OFF: ("new_symbol", "share_ratio"),
+    ActionKind.SPLIT: ("split_ratio",),
+    ActionKind.STOCK_DIVIDEND: ("share_ratio",),
+    ActionKind.RENAME: ("new_symbol",),
+    ActionKind.DELISTING: ("reason",),
+}
+"""What each kind must say, in the order in which the kinds of one day are booked: per old share first."""
+
+
+def _ensure_terms(action: CorporateAction) -> None:
+    for name in _TERMS[action.kind]:
+        if getattr(action, name) is None:
+            raise ValueError(f"{action.kind} of {action.symbol} on {action.ex_date} has no {name}")
+
+
+class _Desk:
+    """Books the actions of one session's open, and keeps what they made."""
+
+    def __init__(self, book: Book, at: datetime, opens: Mapping[str, Decimal]) -> None:
+        self.book = book
+        self.at = at
+        self.opens = opens
+        self.activities: list[Activity] = []
+        self._fractions: dict[str, tuple[CorporateAction, dict[str, str]]] = {}
+        self._payouts: list[Activity] = []
+
+    def book_action(self, action: CorporateAction) -> None:
+        match action.kind:
+            case ActionKind.CASH_DIVIDEND:
+                for activity in _dividends(self.book, action, self.at):
+                    self._apply(activity)
+            case ActionKind.SPLIT | ActionKind.STOCK_DIVIDEND:
+                self._split(action)
+            case ActionKind.SPIN_OFF:
+                self._spin_off(action)
+            case ActionKind.RENAME:
+                self._exchange(action, str(action.new_symbol), Decimal(1))
+            case ActionKind.DELISTING:
+                self._delist(action)
+
+    def settle_fractions(self) -> None:
+        """Cash at the open for the fractional rest of what splits and exchanges left."""
+        for symbol, (action, detail) in self._fractions.items():
+            for strategy, qty in _holders(self.book, symbol):
+                if rest := qty - qty.to_integral_value(ROUND_DOWN):
+                    price = self.book.marks[symbol]
+                    amount = money(rest * price)
+                    more = {**detail, MARK_PRICE_DETAIL: plain(price)}
+                    self._apply(self._record(action, ActivityKind.CASH_IN_LIEU, strategy, symbol, -rest, amount, more))
+
+    def pay_out(self) -> None:
+        for activity in self._payouts:
+            self._apply(activity)
+
+    def _split(self, action: CorporateAction) -> None:
+        ratio, holders = action.own_shares, _holders(self.book, action.symbol)
+        if not holders:
+            return
+        price = self.opens.get(action.symbol) or self.book.marks[action.symbol] / ratio
+        detail = {"split_ratio": plain(ratio)}
+        for strategy, qty in holders:
+            delta = quantity(qty * ratio) - qty
+            more = {**detail, MARK_PRICE_DETAIL: plain(price)}
+            self._apply(self._record(action, ActivityKind.SPLIT, strategy, action.symbol, delta, ZERO, more))
+        self._fractions[action.symbol] = action, detail
+
+    def _spin_off(self, action: CorporateAction) -> None:
+        """The part of the cost that the distributed shares are worth goes with them."""
+        holders, new = _holders(self.book, action.symbol), action.new_symbol
+        if not holders or new is None or action.share_ratio is None:
+            return
+        mark = self.book.marks[action.symbol]
+        if new in self.opens:
+            price = self.opens[new]
+        elif action.value_usd is not None:
+            price = action.value_usd / action.share_ratio
+        else:
+            raise ValueError(_unpriced(action))
+        value = price * action.share_ratio
+        if value >= mark:
+            raise ValueError(
+                f"{action.symbol} closed at {mark} USD before it distributed {plain(action.share_ratio)} {new} at "
+                f"{price} USD a share on {action.ex_date}. Correct the action at its source, then run again."
+            )
+        rest_price = self.opens.get(action.symbol, mark - value)
+        for strategy, qty in holders:
+            cost = money(self.book.position(strategy, action.symbol).cost_usd * value / mark)
+            self._transfer(action, strategy, action.symbol, ZERO, cost, rest_price)
+            self._transfer(action, strategy, new, quantity(qty * action.share_ratio), -cost, price)
+        self._fractions[new] = action, {"from_symbol": action.symbol}
+
+    def _exchange(self, action: CorporateAction, new: str, ratio: Decimal) -> None:
+        """Every share becomes `ratio` shares of `new`, at the same cost."""
+        holders = _holders(self.book, action.symbol)
+        if not holders:
+            return
+        price = self.opens.get(new)
+        if price is None and action.kind is not ActionKind.RENAME:
+            raise ValueError(_unpriced(action))
+        for strategy, qty in holders:
+            cost = self.book.position(strategy, action.symbol).cost_usd
+            self._transfer(action, strategy, action.symbol, -qty, cost, None)
+            new_price = self.book.marks[action.symbol] if price is None else price
+            self._transfer(action, strategy, new, quantity(qty * ratio), -cost, new_price)
+        if action.kind is not ActionKind.RENAME:
+            self._fractions[new] = action, {"from_symbol": action.symbol}
+        elif action.symbol in self._fractions:
+            self._fractions[new] = self._fractions.pop(action.symbol)
+
+    def _delist(self, action: CorporateAction) -> None:
+        cash, new = action.amount_usd or ZERO, action.new_symbol
+        holders = _holders(self.book, action.symbol)
+        if new is not None and action.share_ratio is not None:
+            self._exchange(action, new, action.share_ratio)
+        detail = {"reason": str(action.reason), "amount_per_share_usd": plain(cash)}
+        for strategy, qty in holders:
+            if new is None:
+                payout = self._record(
+                    action, ActivityKind.DELISTING, strategy, action.symbol, -qty, money(qty * cash), detail
+                )
+                self._payouts.append(payout)
+            elif cash:
+                # The cash part of a merger lowers what the new shares have cost.
+                payout = self._record(action, ActivityKind.DELISTING, strategy, new, ZERO, money(qty * cash), detail)
+                self._payouts.append(payout)
+
+    def _transfer(
+        self,
+        action: CorporateAction,
+        strategy: str,
+        symbol: str,
+        qty_delta: Decimal,
+        cost: Decimal,
+        price: Decimal | None,
+    ) -> None:
+        detail = {"action": str(action.kind), "from_symbol": action.symbol, "to_symbol": str(action.new_symbol)}
+        if price is not None:
+            detail[MARK_PRICE_DETAIL] = plain(price)
+        self._apply(self._record(action, ActivityKind.TRANSFER, strategy, symbol, qty_delta, cost, detail))
+
+    def _record(
+        self,
+        action: CorporateAction,
+        kind: ActivityKind,
+        strategy: str,
+        symbol: str,
+        qty_delta: Decimal,
+        amount: Decimal,
+        detail: Mapping[str, str],
+    ) -> Activity:
+        # Two companies can be spun off on one day: each is a movement of its own.
+        name = f"{kind} {action.symbol} {action.new_symbol}" if kind is ActivityKind.TRANSFER else str(kind)
+        pay_date = action.pay_date if kind is ActivityKind.DELISTING else None
+        return Activity(
+            activity_id=activity_id(self.book.account_id, name, action.ex_date, symbol, strategy),
+            account_id=self.book.account_id,
+            kind=kind,
+            at=self.at,
+            settles_on=max(pay_date or action.ex_date, action.ex_date),
+            session_date=action.ex_date,
+            strategy=strategy,
+            symbol=symbol,
+            qty_delta=qty_delta,
+            amount_usd=amount,
+            detail=detail,
+        )
+
+    def _apply(self, activity: Activity) -> None:
+        self.book.apply_activity(activity)
+        self.activities.append(activity)
+
+
+def _unpriced(action: CorporateAction) -> str:
+    return (
+        f"{action.symbol} becomes or distributes {action.new_symbol} on {action.ex_date}, and no price of "
+        f"{action.new_symbol} is known there: add it to `universe` in trading.yaml and fetch its bars, then run again."
+    )
 
 
 def _dividends(book: Book, action: CorporateAction, at: datetime) -> list[Activity]:
@@ -58,58 +247,26 @@ def _dividends(book: Book, action: CorporateAction, at: datetime) -> list[Activi
             amount_usd=money(qty * action.amount_usd),
             detail={"entitled_qty": plain(qty), "amount_per_share_usd": plain(action.amount_usd)},
         )
-        book.apply_activity(activity)
         activities.append(activity)
     return activities
 
 
-def _splits(book: Book, action: CorporateAction, at: datetime, opens: Mapping[str, Decimal]) -> list[Activity]:
-    ratio = _ratio(action)
-    holders = _holders(book, action.symbol)
-    if not holders:
+def _orders_after(orders: Sequence[WorkingOrder], action: CorporateAction, at: datetime) -> list[OrderEvent]:
+    if action.own_shares != 1:
+        return _split_orders(orders, action, at)
+    if action.kind not in {ActionKind.RENAME, ActionKind.DELISTING}:
         return []
-    price = opens[action.symbol] if action.symbol in opens else book.marks[action.symbol] / ratio
-    activities = []
-    for strategy, qty in holders:
-        new_qty = quantity(qty * ratio)
-        rest = new_qty - new_qty.to_integral_value(ROUND_DOWN)
-        activities.append(_share_activity(book, action, ActivityKind.SPLIT, strategy, at, new_qty - qty, ZERO, price))
-        if rest:
-            kind = ActivityKind.CASH_IN_LIEU
-            activities.append(_share_activity(book, action, kind, strategy, at, -rest, money(rest * price), price))
-    for activity in activities:
-        book.apply_activity(activity)
-    return activities
-
-
-def _share_activity(
-    book: Book,
-    action: CorporateAction,
-    kind: ActivityKind,
-    strategy: str,
-    at: datetime,
-    qty_delta: Decimal,
-    amount: Decimal,
-    price: Decimal,
-) -> Activity:
-    return Activity(
-        activity_id=activity_id(book.account_id, kind, action.ex_date, action.symbol, strategy),
-        account_id=book.account_id,
-        kind=kind,
-        at=at,
-        settles_on=action.ex_date,
-        session_date=action.ex_date,
-        strategy=strategy,
-        symbol=action.symbol,
-        qty_delta=qty_delta,
-        amount_usd=amount,
-        detail={"split_ratio": plain(_ratio(action)), MARK_PRICE_DETAIL: plain(price)},
-    )
+    detail = f"{action.kind} of {action.symbol}"
+    return [
+        working.move(OrderStatus.CANCELED, at, action.ex_date, detail=detail)
+        for working in orders
+        if working.order.symbol == action.symbol and working.status not in TERMINAL
+    ]
 
 
 def _split_orders(orders: Sequence[WorkingOrder], action: CorporateAction, at: datetime) -> list[OrderEvent]:
     """Whole new shares for what remains to be done, at prices of a new share; an order left with none is cancelled."""
-    ratio = _ratio(action)
+    ratio = action.own_shares
     events: list[OrderEvent] = []
     for working in orders:
         if working.order.symbol != action.symbol or working.status in TERMINAL:
@@ -122,12 +279,6 @@ def _split_orders(orders: Sequence[WorkingOrder], action: CorporateAction, at: d
         else:
             events.append(working.move(OrderStatus.CANCELED, at, action.ex_date, detail=detail))
     return events
-
-
-def _ratio(action: CorporateAction) -> Decimal:
-    if action.split_ratio is None:
-        raise ValueError(f"split of {action.symbol} on {action.ex_date} has no ratio")
-    return action.split_ratio
 
 
 def _holders(book: Book, symbol: str) -> list[tuple[str, Decimal]]:

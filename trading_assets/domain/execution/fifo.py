@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trading_assets.domain.execution.ledger import Activity, ActivityKind, Fill, Record, replay_key
+from trading_assets.domain.execution.ledger import PRICED_KINDS, Activity, ActivityKind, Fill, Record, replay_key
 from trading_assets.domain.values import ZERO, money, quantity
 
 
@@ -58,6 +58,15 @@ class FifoPosition:
             lot.qty += share
             left -= share
 
+    def distribute(self, amount_usd: Decimal) -> None:
+        """Spread cost that leaves without a share over the lots in proportion; the last lot takes the rest."""
+        old = self.qty
+        left = amount_usd
+        for lot in self.lots:
+            share = left if lot is self.lots[-1] else money(amount_usd * lot.qty / old)
+            lot.cost_usd -= share
+            left -= share
+
     def unrealised(self, mark: Decimal) -> Decimal:
         return money(self.qty * mark) - self.cost_usd
 
@@ -70,6 +79,8 @@ def fifo(records: Iterable[Record]) -> FifoPosition:
             position.trade(record.signed_qty, money(record.qty * record.price) * record.side.sign)
         elif isinstance(record, Activity) and record.kind is ActivityKind.SPLIT:
             position.split(record.qty_delta)
-        elif record.kind is ActivityKind.CASH_IN_LIEU:
+        elif record.kind in PRICED_KINDS and record.qty_delta:
             position.trade(record.qty_delta, -record.amount_usd)
+        elif record.kind in PRICED_KINDS:
+            position.distribute(record.amount_usd)
     return position

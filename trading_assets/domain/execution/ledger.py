@@ -44,11 +44,15 @@ class ActivityKind(StrEnum):
     FEE_TAF = "fee_taf"
     SPLIT = "split"
     CASH_IN_LIEU = "cash_in_lieu"
+    TRANSFER = "transfer"
+    DELISTING = "delisting"
 
 
 FLOW_KINDS = frozenset({ActivityKind.DEPOSIT, ActivityKind.WITHDRAWAL})
 FEE_KINDS = frozenset({ActivityKind.FEE_SEC, ActivityKind.FEE_TAF})
-SHARE_KINDS = frozenset({ActivityKind.SPLIT, ActivityKind.CASH_IN_LIEU})
+PRICED_KINDS = frozenset({ActivityKind.CASH_IN_LIEU, ActivityKind.TRANSFER, ActivityKind.DELISTING})
+"""Share activities that count in a trade's result: shares went, or came, for money or for what they had cost."""
+SHARE_KINDS = PRICED_KINDS | {ActivityKind.SPLIT}
 
 MARK_PRICE_DETAIL = "mark_price"
 
@@ -57,7 +61,9 @@ MARK_PRICE_DETAIL = "mark_price"
 class Activity:
     """A change of cash or shares that is no fill. `amount_usd` is signed: what the account receives is positive.
 
-    A split carries the price of a new share in `detail["mark_price"]`, because the old mark is one of old shares.
+    A split carries the price of a new share in `detail["mark_price"]`, because the old mark is one of old shares. A
+    transfer is one side of shares becoming others: its `amount_usd` is the cost that leaves (negative: that comes), and
+    the two sides add up to no cash and no profit. It carries a price where the symbol has a new one.
     """
 
     activity_id: str
@@ -78,7 +84,18 @@ Record = Fill | Activity
 _RANKS = {
     kind: rank
     for rank, kind in enumerate(
-        ("deposit", "dividend", "split", "cash_in_lieu", "fill", "fee_sec", "fee_taf", "withdrawal")
+        (
+            "deposit",
+            "dividend",
+            "split",
+            "transfer",
+            "cash_in_lieu",
+            "delisting",
+            "fill",
+            "fee_sec",
+            "fee_taf",
+            "withdrawal",
+        )
     )
 }
 
@@ -194,9 +211,11 @@ class Book:
         if activity.strategy is None or activity.symbol is None:
             raise ValueError(f"activity {activity.activity_id}: a {activity.kind} needs a strategy and a symbol")
         position = self.position(activity.strategy, activity.symbol)
-        if activity.kind is ActivityKind.SPLIT:
+        if activity.kind in {ActivityKind.SPLIT, ActivityKind.TRANSFER}:
             position.qty += activity.qty_delta
-            self.marks[activity.symbol] = Decimal(activity.detail[MARK_PRICE_DETAIL])
+            position.cost_usd -= amount
+            if MARK_PRICE_DETAIL in activity.detail:
+                self.marks[activity.symbol] = Decimal(activity.detail[MARK_PRICE_DETAIL])
         else:
             position.trade(activity.qty_delta, -amount)
 

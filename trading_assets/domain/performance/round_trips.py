@@ -14,6 +14,7 @@ from itertools import groupby
 
 from trading_assets.domain.execution.ledger import (
     FEE_KINDS,
+    PRICED_KINDS,
     SHARE_KINDS,
     Activity,
     ActivityKind,
@@ -115,7 +116,7 @@ def _move(trips: list[RoundTrip], record: Record, qty: Decimal, cash: Decimal, f
     trip.open_qty += qty
     trip.fees_usd += fee
     trip.fill_count += isinstance(record, Fill)
-    if isinstance(record, Fill) or record.kind is ActivityKind.CASH_IN_LIEU:
+    if isinstance(record, Fill) or record.kind in PRICED_KINDS:
         if (qty > 0) is trip.is_long:
             trip.entry_qty, trip.entry_usd = trip.entry_qty + abs(qty), trip.entry_usd + abs(cash)
         else:

@@ -25,7 +25,7 @@ from trading_assets.domain.execution.orders import (
     TimeInForce,
     WorkingOrder,
 )
-from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction, DelistingReason
 from trading_assets.domain.values import Side
 
 SESSION = date(2026, 5, 1)
@@ -266,8 +266,137 @@ def test_action_of_another_session_or_of_nobody_does_nothing() -> None:
 
 @pytest.mark.parametrize("kind", list(ActionKind))
 def test_action_without_its_number_is_named(kind: ActionKind) -> None:
-    with pytest.raises(ValueError, match="of IBM on 2026-05-01 has no"):
+    with pytest.raises(ValueError, match=f"{kind} of IBM on 2026-05-01 has no"):
         actions_on_book(funded(), [], [CorporateAction("IBM", SESSION, kind)], SESSION, OPENS, {})
+
+
+# -- shares that become others -----------------------------------------------------------------------
+
+
+def action(kind: ActionKind, **terms: object) -> CorporateAction:
+    return CorporateAction("IBM", SESSION, kind, **terms)  # type: ignore[arg-type]
+
+
+def spin_off(**terms: object) -> CorporateAction:
+    return action(ActionKind.SPIN_OFF, new_symbol="KD", share_ratio=D("0.2"), **terms)
+
+
+def delisting(**terms: object) -> CorporateAction:
+    return action(ActionKind.DELISTING, **({"reason": DelistingReason.MERGER} | terms))
+
+
+def summary(book: Book, symbol: str) -> tuple[Decimal, Decimal, Decimal]:
+    position = book.position("s", symbol)
+    return position.qty, position.cost_usd, position.realised_usd
+
+
+def test_stock_dividend_acts_like_a_split() -> None:
+    book = funded(fill(BUY, "110", "100"))
+    cash = book.cash
+    more = action(ActionKind.STOCK_DIVIDEND, share_ratio=D("0.05"))
+    made, _ = actions_on_book(book, [], [more], SESSION, OPENS, {"IBM": D("96")})
+    assert [one.kind for one in made] == ["split", "cash_in_lieu"]
+    assert book.position("s", "IBM").qty == 115
+    assert book.cash - cash == D("48")
+
+
+def test_rename_in_the_middle_of_a_position_carries_it_to_the_new_symbol() -> None:
+    book = funded(fill(BUY, "10", "98"))
+    equity = book.equity
+    made, _ = actions_on_book(book, [], [action(ActionKind.RENAME, new_symbol="IBX")], SESSION, OPENS, {})
+    assert summary(book, "IBM") == (0, 0, 0)
+    assert summary(book, "IBX") == (10, 980, 0)
+    assert (book.equity, sum(one.amount_usd for one in made)) == (equity, 0)
+    book.apply_fill(fill(SELL, "10", "99", minute=600, symbol="IBX"))
+    assert book.position("s", "IBX").realised_usd == 10
+
+
+def test_spin_off_books_the_new_shares_at_their_part_of_the_cost() -> None:
+    book = funded(fill(BUY, "100", "90"))
+    book.mark({"IBM": D("100")})
+    actions_on_book(book, [], [spin_off()], SESSION, OPENS, {"IBM": D("95"), "KD": D("25")})
+    assert summary(book, "IBM") == (100, D("8550"), 0)
+    assert summary(book, "KD") == (20, D("450"), 0)
+    assert book.positions_value == 100 * 95 + 20 * 25
+
+
+def test_fraction_of_a_distributed_share_becomes_cash() -> None:
+    book = funded(fill(BUY, "101", "100"))
+    equity = book.equity
+    actions_on_book(book, [], [spin_off(value_usd=D(5))], SESSION, OPENS, {})
+    assert book.position("s", "KD").qty == 20
+    assert book.equity == equity
+
+
+def test_spin_off_that_nobody_can_price_is_refused_and_only_for_holders() -> None:
+    with pytest.raises(ValueError, match="no price of KD is known there: add it to `universe`"):
+        actions_on_book(funded(fill(BUY, "1", "98")), [], [spin_off()], SESSION, OPENS, {"IBM": D("95")})
+    assert actions_on_book(funded(), [], [spin_off()], SESSION, OPENS, {}) == ([], [])
+
+
+def test_spin_off_worth_more_than_the_share_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"closed at 98 USD before it distributed 0\.2 KD"):
+        actions_on_book(funded(fill(BUY, "1", "98")), [], [spin_off(value_usd=D(98))], SESSION, OPENS, {})
+
+
+def test_delisting_for_cash_pays_it_on_the_pay_date() -> None:
+    book = funded(fill(BUY, "10", "98"))
+    cash = book.cash
+    paid = delisting(amount_usd=D("99.5"), pay_date=SESSION + timedelta(days=3))
+    actions_on_book(book, [], [paid], SESSION, OPENS, {})
+    assert (book.quantity_of("IBM"), book.cash, book.receivables) == (0, cash, 995)
+    assert book.position("s", "IBM").realised_usd == 15
+
+
+def test_worthless_delisting_loses_the_cost() -> None:
+    book = funded(fill(BUY, "10", "98"))
+    actions_on_book(book, [], [delisting(reason=DelistingReason.WORTHLESS)], SESSION, OPENS, {})
+    assert summary(book, "IBM") == (0, 0, -980)
+
+
+def test_merger_for_shares_and_cash_keeps_the_cost_that_was_not_paid_back() -> None:
+    book = funded(fill(BUY, "10", "98"))
+    cash = book.cash
+    terms = delisting(new_symbol="ACQ", share_ratio=D("0.75"), amount_usd=D(8))
+    actions_on_book(book, [], [terms], SESSION, OPENS, {"ACQ": D(120)})
+    assert summary(book, "IBM") == (0, 0, 0)
+    position = book.position("s", "ACQ")
+    assert position.qty == 7
+    assert book.cash - cash == 80 + 60
+    assert position.cost_usd - position.realised_usd == 980 - 140
+
+
+def test_merger_for_shares_without_a_price_is_refused() -> None:
+    terms = delisting(new_symbol="ACQ", share_ratio=D(1))
+    with pytest.raises(ValueError, match="no price of ACQ is known there"):
+        actions_on_book(funded(fill(BUY, "10", "98")), [], [terms], SESSION, OPENS, {})
+
+
+@pytest.mark.parametrize("ends", [action(ActionKind.RENAME, new_symbol="IBX"), delisting(amount_usd=D(1))])
+def test_working_orders_of_a_symbol_that_ends_are_cancelled(ends: CorporateAction) -> None:
+    mine, other = working(symbol="IBM"), working(symbol="MSFT")
+    _, events = actions_on_book(funded(), [mine, other], [ends], SESSION, OPENS, {})
+    assert [(event.client_order_id, event.status) for event in events] == [
+        (mine.order.client_order_id, OrderStatus.CANCELED)
+    ]
+
+
+def test_two_spin_offs_of_one_day_a_split_and_a_rename_are_booked_together_and_replay_to_the_same_book() -> None:
+    """A unit comes apart: shares of a new name, and two kinds of warrants."""
+    records: list[Record] = [fill(BUY, "100", "90", minute=-60)]
+    book = funded(*records)
+    due = [
+        spin_off(value_usd=D(5)),
+        replace(spin_off(value_usd=D(10)), new_symbol="WT"),
+        split("1.5"),
+        action(ActionKind.RENAME, new_symbol="IBX"),
+    ]
+    made, _ = actions_on_book(book, [], due, SESSION, OPENS, {})
+    assert len({one.activity_id for one in made}) == len(made)
+    assert {symbol: p.qty for (_, symbol), p in book.positions.items()} == {"IBM": 0, "IBX": 150, "KD": 20, "WT": 20}
+    assert sum(p.cost_usd for p in book.positions.values()) == 9000
+    again = fold("acc", [*records, *made])
+    assert again.positions == book.positions
 
 
 # -- properties --------------------------------------------------------------------------------------

@@ -58,6 +58,11 @@ create view market.price_effects as
 comment on view market.price_effects is
     'What one share before the ex-date became: own_shares of itself, and value_usd of cash and of distributed shares.';
 
+alter table execution.activities
+    drop constraint activities_kind_check,
+    add constraint activities_kind_check check (kind in (
+        'deposit', 'withdrawal', 'dividend', 'fee_sec', 'fee_taf', 'split', 'transfer', 'cash_in_lieu', 'delisting'));
+
 
 -- instruments -------------------------------------------------------------------------------------
 
