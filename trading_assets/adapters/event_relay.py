@@ -115,6 +115,9 @@ def _newest_on(bus: EventBus, connection: psycopg.Connection) -> int:
     newest = bus.newest()
     if newest and record.is_recorded(connection, newest):
         return newest.event_no
+    recorded = record.newest_event_no(connection)
+    if not recorded:
+        return 0
     if newest:
         logger.warning(
             "The newest event in Redis (%s) is not one of this database: it was restored, or Redis is shared with "
@@ -122,7 +125,7 @@ def _newest_on(bus: EventBus, connection: psycopg.Connection) -> int:
             newest.event_no,
         )
     bus.clear()
-    return max(record.newest_event_no(connection) - KEPT_EVENTS, 0)
+    return max(recorded - KEPT_EVENTS, 0)
 
 
 def _refresh_cache(connection: psycopg.Connection, cache: Cache, events: Sequence[Event]) -> None:

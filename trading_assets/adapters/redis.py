@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trading_assets.adapters.errors import Unreachable
 from trading_assets.adapters.ports import CacheEntry
@@ -51,10 +51,12 @@ return written
 class RedisServer:
     """The server at `url`, None for none: clients, opened when they are first used, and its failures as ours."""
 
+    # Of the process: a sensor makes a new object every few seconds.
+    _told: ClassVar[set[str]] = set()
+
     def __init__(self, url: str | None) -> None:
         self._url = url
         self._clients: dict[float, Redis] = {}
-        self._is_down = False
 
     def __repr__(self) -> str:
         return "RedisServer()"
@@ -73,11 +75,11 @@ class RedisServer:
                 f"Redis does not answer as it should ({type(error).__name__}): listeners and the cache wait, nothing "
                 "else is affected. Start it with `make up`, or correct REDIS_URL."
             )
-            if not self._is_down:
+            if self._url not in self._told:
                 logger.warning(message)
-            self._is_down = True
+            self._told.add(self._url)
             raise Unreachable(message) from error
-        self._is_down = False
+        self._told.discard(self._url)
 
     def _client(self, url: str, timeout_s: float) -> Redis:
         if timeout_s not in self._clients:
