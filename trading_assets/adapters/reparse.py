@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from trading_assets.adapters.answer_readers import BARS, DATASETS, RECORDS, reader_of
 from trading_assets.adapters.errors import ContractBroken
@@ -24,6 +25,7 @@ from trading_assets.adapters.postgres.stored_versions import (
 )
 from trading_assets.adapters.postgres.vendor_responses import days_asked_about, quarantine_rows, stored_fetches
 from trading_assets.adapters.vendor_gateway import Fetch, QuarantinedRow
+from trading_assets.domain.market.bars import BAR_COLUMNS
 from trading_assets.domain.market.corporate_actions import ActionKind
 from trading_assets.domain.market.half_days import end_of_half_day
 from trading_assets.domain.market.sessions import sessions_between
@@ -76,6 +78,7 @@ class Report:
     tables: dict[str, TableReport] = field(default_factory=dict)
     unreadable: int = 0
     complaints: list[str] = field(default_factory=list)
+    counted: set[UUID] = field(default_factory=set, repr=False)
 
     def table(self, name: str) -> TableReport:
         return self.tables.setdefault(name, TableReport(name))
@@ -185,13 +188,14 @@ def _reparse_records(database: Database, dataset: str, scope: Scope, report: Rep
 
 
 def _reparse_bars(database: Database, dataset: str, scope: Scope, report: Report, apply: bool) -> None:
-    asked = days_asked_about(database, BARS[dataset])
+    asked = days_asked_about(database, BARS[dataset], scope.since, scope.until)
     # A year at a time: a long history need not fit into memory.
     for year in range(asked[0].year, asked[1].year + 1) if asked else ():
-        _reparse_year_of_bars(database, dataset, scope, (date(year, 1, 1), date(year, 12, 31)), report, apply)
+        days = (max(asked[0], date(year, 1, 1)), min(asked[1], date(year, 12, 31)))
+        _reparse_days_of_bars(database, dataset, scope, days, report, apply)
 
 
-def _reparse_year_of_bars(
+def _reparse_days_of_bars(
     database: Database, dataset: str, scope: Scope, days: tuple[date, date], report: Report, apply: bool
 ) -> None:
     import pandas as pd
@@ -205,21 +209,32 @@ def _reparse_year_of_bars(
         frames.append(frame[frame["session_date"].between(*days)].assign(place=place))
     if not frames:
         return
-    history = _history_of_bars(pd.concat(frames, ignore_index=True), days)
+    found = pd.concat(frames, ignore_index=True)
     table = report.table(market.BARS.name)
-    table.read += int((history["step"] == 0).sum())
     stored = newest_bar_responses(database, dataset.removeprefix("bars/"), *days)
-    joined = history.merge(stored, on=BAR_KEY, how="outer", suffixes=("", "_stored"), indicator="where")
-    from_these = joined["response_id_stored"].isin(read_again)
-    table.vanished += int(((joined["where"] == "right_only") & from_these).sum())
-    known = joined["where"] == "both"
-    table.others += int((known & ~from_these & joined["is_last"].eq(True)).sum())
-    joined.loc[known, "step"] = 0
-    wanted = joined[(joined["where"] == "left_only") | (known & from_these & joined["is_last"].eq(True))]
     with database.transaction() as connection:
-        for _, step in wanted.groupby("step"):
-            market.store_bars(connection, step[list(frames[0].columns.drop("place"))].astype({"response_id": "int64"}))
+        if found.empty:
+            table.vanished += int(stored["response_id"].isin(read_again).sum())
+        else:
+            for frame in _steps_to_store(_history_of_bars(found, days), stored, read_again, table):
+                market.store_bars(connection, frame)
         _finish(connection, market.BARS, table, aside, report, apply)
+
+
+def _steps_to_store(
+    history: pd.DataFrame, stored: pd.DataFrame, read_again: set[int], table: TableReport
+) -> Iterator[pd.DataFrame]:
+    """The bars to store one after the other: all values of what is not stored, the newest of what came from these."""
+    joined = history.merge(stored, on=BAR_KEY, how="outer", suffixes=("", "_stored"), indicator="where")
+    from_these, known = joined["response_id_stored"].isin(read_again), joined["where"] == "both"
+    is_newest = joined["is_last"].eq(True)
+    table.read += len(history.drop_duplicates(BAR_KEY))
+    table.vanished += int(((joined["where"] == "right_only") & from_these).sum())
+    table.others += int((known & ~from_these & is_newest).sum())
+    joined.loc[known, "step"] = 0
+    wanted = joined[(joined["where"] == "left_only") | (known & from_these & is_newest)]
+    for _, bars in wanted.groupby("step"):
+        yield bars[[*BAR_COLUMNS, "response_id"]].astype({"response_id": "int64"})
 
 
 def _history_of_bars(frame: pd.DataFrame, days: tuple[date, date]) -> pd.DataFrame:
@@ -249,15 +264,18 @@ def _readings(
         read = reader_of(fetch.vendor, fetch.dataset)
         if read is None:
             continue
-        report.answers += len(fetch.pages)
+        # A question about several years is read once for each of them.
+        is_counted = fetch.fetch_id in report.counted
+        report.counted.add(fetch.fetch_id)
+        report.answers += 0 if is_counted else len(fetch.pages)
         try:
             facts, quarantined = read(fetch)
         except ContractBroken as error:
-            report.unreadable += 1
-            if len(report.complaints) < MOST_COMPLAINTS:
+            report.unreadable += not is_counted
+            if not is_counted and len(report.complaints) < MOST_COMPLAINTS:
                 report.complaints.append(str(error))
         else:
-            yield fetch, facts, quarantined
+            yield fetch, facts, [] if is_counted else quarantined
 
 
 def _finish(

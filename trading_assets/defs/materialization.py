@@ -23,7 +23,7 @@ def table_result(
         metadata={
             "dagster/row_count": count_rows(database, table, first, last),
             "dagster/table_name": table,
-            "dagster/column_schema": _schema(columns),
+            "dagster/column_schema": column_schema(columns),
             "rows_written": written,
             "preview": dg.MetadataValue.md(
                 markdown_table(
@@ -43,7 +43,7 @@ def markdown_table(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -
     return "\n".join(lines)
 
 
-def _schema(columns: list[Column]) -> dg.TableSchema:
+def column_schema(columns: list[Column]) -> dg.TableSchema:
     return dg.TableSchema(
         [
             dg.TableColumn(

@@ -161,8 +161,8 @@ def stored_fetches(
     """The questions that were answered, oldest first, with every accepted answer as it was received.
 
     Only those of one vendor, of one dataset or several, with an answer received from `since` to before `until`, and
-    with a question whose days `first` to `last` overlap `about`, where given. A question with an answer that is archived is left out. Raises ContractBroken for a body that is not what its hash
-    says.
+    with a question whose days `first` to `last` overlap `about`, where given. A question with an answer that is
+    archived is left out. Raises ContractBroken for a body that is not what its hash says.
     """
     with database.transaction() as connection, connection.cursor(name="stored_fetches") as cursor:
         cursor.itersize = 20  # a body may have megabytes
@@ -196,13 +196,16 @@ def stored_fetches(
             yield fetch
 
 
-def days_asked_about(database: Database, datasets: Sequence[str]) -> tuple[date, date] | None:
-    """The first and the last day that questions of these datasets were about; None without any."""
+def days_asked_about(
+    database: Database, datasets: Sequence[str], since: datetime | None = None, until: datetime | None = None
+) -> tuple[date, date] | None:
+    """The first and the last day that these datasets' questions of a time were about; None without any."""
     with database.transaction() as connection:
         row = connection.execute(
             "select min((question->>'first')::date), max((question->>'last')::date) from market.vendor_responses "
-            "where dataset = any(%s)",
-            (list(datasets),),
+            "where dataset = any(%(datasets)s) and received_at >= coalesce(%(since)s::timestamptz, '-infinity') "
+            "and received_at < coalesce(%(until)s::timestamptz, 'infinity')",
+            {"datasets": list(datasets), "since": since, "until": until},
         ).fetchone()
     return (row[0], row[1]) if row and row[0] else None
 
