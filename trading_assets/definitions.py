@@ -16,8 +16,9 @@ from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import assets as ingestion
 from trading_assets.defs.ingestion import broker_calendar, fundamentals, halts, vendor_comparisons
+from trading_assets.defs.ingestion import checks as ingestion_checks
 from trading_assets.defs.ingestion import sensors as ingestion_sensors
-from trading_assets.defs.ingestion.checks import bars_checks
+from trading_assets.defs.ingestion.jobs import fetch_market_data_job
 from trading_assets.defs.notification import assets as notification
 from trading_assets.defs.notification import sensors as notification_sensors
 from trading_assets.defs.notification.jobs import deliver_messages_job
@@ -52,13 +53,21 @@ defs = dg.Definitions(
         restatements,
         notification.messages,
     ],
-    asset_checks=[bars_checks, no_decision_used_a_restated_value],
+    asset_checks=[
+        ingestion_checks.bars_checks,
+        ingestion_checks.market_checks,
+        ingestion_checks.company_checks,
+        no_decision_used_a_restated_value,
+    ],
     jobs=[
         automation.backfill_job,
+        automation.refresh_data_job,
         automation.hourly_tick_job,
         automation.end_of_day_job,
+        fetch_market_data_job,
         fundamentals.fetch_fundamentals_job,
         vendor_comparisons.compare_vendors_job,
+        ingestion_checks.validate_data_quality_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
         deliver_messages_job,
@@ -66,10 +75,14 @@ defs = dg.Definitions(
     schedules=[
         automation.hourly_tick_schedule,
         automation.end_of_day_schedule,
+        automation.fetch_market_data_schedule,
         fundamentals.fetch_fundamentals_schedule,
         vendor_comparisons.compare_vendors_schedule,
+        ingestion_checks.validate_data_quality_schedule,
     ],
     sensors=[
+        automation.catch_up_sensor,
+        automation.tick_after_catch_up_sensor,
         ingestion_sensors.relay_events_sensor,
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from dagster._core.execution.plan.objects import StepFailureData
 
 JOB = "backfill_job"
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
@@ -76,6 +74,8 @@ def run_sessions(
     says something in its log. Raises NoSessionsError.
     """
     import dagster as dg
+
+    from trading_assets.defs.partitions import RANGE_END_TAG, RANGE_START_TAG
 
     job = definitions.resolve_job_def(job_name)
     start, end = _partition_range(job, first, last)

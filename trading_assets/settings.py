@@ -133,6 +133,7 @@ class TradingSettings(Section):
     risk: RiskSettings = RiskSettings()
     broker: BrokerSettings = BrokerSettings()
     clock: Literal["wall", "replay"] = "wall"
+    catch_up_sessions: Annotated[int, Field(ge=0)] = 10
     notifications: NotificationSettings = NotificationSettings()
 
     @field_validator("fallbacks")
@@ -212,6 +213,7 @@ class TradingSettings(Section):
 _MOVES_NO_ORDER = {
     "notifications",
     "clock",
+    "catch_up_sessions",
     "folder",
     "fallbacks",
     "fundamentals",

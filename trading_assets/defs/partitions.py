@@ -10,6 +10,10 @@ import dagster as dg
 from trading_assets.adapters.ports import Clock
 from trading_assets.domain.market import sessions
 
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+"""Tags of a run over the sessions from one to the other: one run, where a backfill by the daemon is one run a layer."""
+
 SESSIONS = dg.TimeWindowPartitionsDefinition(
     cron_schedule="0 0 * * 1-5",
     start="2000-01-03",

@@ -1,9 +1,9 @@
-"""Table `ops.ingestion_progress`: which chunks of a history are stored, written in the transaction of their rows."""
+"""How far ingestion has come: chunks of a history in `ops.ingestion_progress`, and the newest bar that is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from trading_assets.domain.market.history import Chunk, Fetched
@@ -46,3 +46,28 @@ def forget(database: Database, dataset: str, source: str, symbols: Sequence[str]
             "and first_session <= %s and last_session >= %s",
             (dataset, source, list(symbols), last, first),
         )
+
+
+def stored_until(
+    connection: psycopg.Connection, symbols: Sequence[str], timeframes: Sequence[Timeframe]
+) -> datetime | None:
+    """The newest bar close (UTC) up to which each of `timeframes` has bars of `symbols`; None when one has none."""
+    row = connection.execute(
+        """
+        select case when bool_and(newest is not null) then min(newest) end
+        from (
+            select timeframe, max(last.closes_at) as newest
+            from unnest(%(timeframes)s::text[]) as timeframe
+            cross join unnest(%(symbols)s::text[]) as symbol
+            -- By the primary key: a maximum over the table would read all of it.
+            left join lateral (
+                select closes_at from market.bars
+                where bars.symbol = symbol.symbol and bars.timeframe = timeframe.timeframe
+                order by ts desc limit 1
+            ) as last on true
+            group by timeframe
+        ) as by_timeframe
+        """,
+        {"timeframes": [str(one) for one in timeframes], "symbols": list(symbols)},
+    ).fetchone()
+    return row[0] if row else None

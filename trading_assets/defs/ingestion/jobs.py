@@ -1,0 +1,17 @@
+"""The job that fetches market data and checks them, without strategies and trading."""
+
+import dagster as dg
+
+from trading_assets.defs.ingestion.fundamentals import FINANCIALS, FUNDAMENTALS
+from trading_assets.defs.ingestion.vendor_comparisons import VENDOR_COMPARISONS
+
+# Companies report by the quarter, and a comparison of vendors decides nothing: no reason to ask at every tick.
+MARKET_DATA = dg.AssetSelection.groups("ingestion") - dg.AssetSelection.assets(
+    FINANCIALS, FUNDAMENTALS, VENDOR_COMPARISONS
+)
+
+fetch_market_data_job = dg.define_asset_job(
+    "fetch_market_data_job",
+    selection=MARKET_DATA,
+    description="Instruments, corporate actions and bars of the chosen sessions, and the checks of the bars.",
+)
