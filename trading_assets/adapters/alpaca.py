@@ -74,6 +74,14 @@ class AlpacaAsset(WireModel):
     status: str
     tradable: bool
     shortable: bool = False
+    id: str | None = None
+    fractionable: bool | None = None
+    easy_to_borrow: bool | None = None
+    borrow_status: str | None = None
+
+    def is_easy_to_borrow(self) -> bool | None:
+        """In the newer of two ways of saying so."""
+        return self.easy_to_borrow if self.borrow_status is None else self.borrow_status == "easy_to_borrow"
 
 
 @dataclass(frozen=True)
@@ -270,6 +278,9 @@ def _instrument(symbol: str, asset: AlpacaAsset, first_session: date | None) -> 
         is_shortable=asset.shortable,
         asset_class=asset.asset_class,
         first_session=first_session,
+        is_fractionable=asset.fractionable,
+        is_easy_to_borrow=asset.is_easy_to_borrow(),
+        source_id=asset.id,
     )
 
 

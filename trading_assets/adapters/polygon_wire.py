@@ -50,6 +50,11 @@ def _milliseconds(value: object) -> datetime:
     return EPOCH + timedelta(milliseconds=value)
 
 
+def _day_of_moment(value: object) -> object:
+    """The day of a moment such as 2023-05-01T00:00:00Z, which stands for a day."""
+    return date.fromisoformat(value[:10]) if isinstance(value, str) else value
+
+
 class PolygonBar(WireBar):
     model_config = ConfigDict(
         alias_generator={"ts": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}.__getitem__
@@ -92,6 +97,9 @@ class PolygonTicker(WireModel):
     active: bool
     currency_name: str = "usd"
     list_date: WireDate | None = None
+    delisted_utc: Annotated[date | None, BeforeValidator(_day_of_moment)] = None
+    share_class_figi: str | None = None
+    composite_figi: str | None = None
 
 
 def bars_in(fetch: Fetch) -> tuple[pd.DataFrame, list[QuarantinedRow]]:
@@ -169,6 +177,9 @@ def _instrument(symbol: str, page: Page) -> Instrument:
         asset_class="us_equity" if ticker.market == "stocks" else ticker.market,
         currency=ticker.currency_name.upper(),
         first_session=ticker.list_date and max(ticker.list_date, HISTORY_BEGINS),
+        listed_on=ticker.list_date,
+        delisted_on=ticker.delisted_utc,
+        figi=ticker.share_class_figi or ticker.composite_figi,
     )
 
 

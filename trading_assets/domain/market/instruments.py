@@ -122,8 +122,9 @@ def rename(periods: Sequence[SymbolPeriod], old: str, new: str, ex_date: date) -
         return list(periods)
     later = [one for one in periods if one.symbol == new and one.valid_from > ex_date]
     foreign = [one.valid_from - DAY for one in later if one.instrument_id != known.instrument_id]
-    if after is not None and after.instrument_id == known.instrument_id:
-        last = after.valid_to
+    own = [one for one in (after, *later) if one is not None and one.instrument_id == known.instrument_id]
+    if own:
+        last = own[0].valid_to
     elif before is not None and before.valid_to is not None and before.valid_to >= ex_date:
         last = before.valid_to
     else:
