@@ -30,7 +30,9 @@ def test_sources_join_the_assets_that_write_them() -> None:
         dg.AssetKey(path)
         for path in (
             ["market", "bars"],
+            ["market", "financials"],
             ["market", "instruments"],
+            ["market", "vendor_comparisons"],
             ["strategy", "targets"],
             ["risk", "approved_orders"],
             ["execution", "orders"],

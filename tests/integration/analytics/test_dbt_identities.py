@@ -61,6 +61,17 @@ FAULTS = {
         "drawdown_pct, max_drawdown_pct, exposure_pct) "
         "select account_id, session_date, equity_usd, 0.5, 0, 0, 0, 0 from execution.equity"
     ),
+    "figures_count_in_the_order_of_their_versions": (
+        "insert into market.financials (symbol, statement, item, months, period_end, version, amount, counts_from, "
+        "source) select 'X', 'income', 'revenues', 3, '2024-03-30', n, n, timestamptz '2024-05-03' "
+        "- n * interval '1 d', 'v' from generate_series(1, 2) as n"
+    ),
+    "verdicts_were_priced_by_what_was_known": (
+        "insert into market.bars (symbol, timeframe, ts, version, closes_at, session_date, open, high, low, close, "
+        "volume, source) select symbol, timeframe, ts, 2, closes_at, session_date, open, high, low, close / 2, volume, "
+        "source from market.bars where version = 1; "
+        "update risk.verdicts set reference_price = reference_price / 2"
+    ),
 }
 
 
