@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trading_assets.quality.expectations import Expectation, Suite
 from trading_assets.quality.outcomes import FIRST_OFFENDERS, ExpectationOutcome, Pair, pairs, plain
-from trading_assets.quality.suites import Expectation, Suite
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from trading_assets.quality.suites import Expectation
+from trading_assets.quality.expectations import Expectation
 
 if TYPE_CHECKING:
     import numpy as np

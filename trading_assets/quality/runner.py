@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trading_assets.quality.expectations import Expectation, Suite
 from trading_assets.quality.outcomes import FIRST_OFFENDERS, ExpectationOutcome, Pair, pairs, plain
-from trading_assets.quality.suites import Expectation, Suite
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,12 +7,16 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.postgres.database import Database, Table, merge
 from trading_assets.adapters.postgres.events import Topic, append_event
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from trading_assets.quality.expectations import Suite
+    from trading_assets.quality.outcomes import ExpectationOutcome
 
 GATES = Table(
     "ops.quality_gates",
@@ -167,3 +171,39 @@ def stored_sessions(connection: psycopg.Connection) -> tuple[date, date] | None:
     """First and last session with a stored bar; None without any."""
     row = connection.execute("select min(session_date), max(session_date) from market.bars").fetchone()
     return (row[0], row[1]) if row and row[0] else None
+
+
+def record_validation(
+    connection: psycopg.Connection,
+    run_id: str,
+    suite: Suite,
+    first: date,
+    last: date,
+    validated_at: datetime,
+    outcomes: Sequence[ExpectationOutcome],
+) -> None:
+    """Keep what Great Expectations answered, one row a check (ops.validations). Told twice, it is kept once."""
+    sessions = (first, last) if suite.is_by_session else (None, None)
+    connection.cursor().executemany(
+        "insert into ops.validations (run_id, suite, check_name, dataset, severity, is_blocking, first_session, "
+        "last_session, passed, unexpected_count, observed, error, offenders, validated_at) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        [
+            (
+                run_id,
+                suite.name,
+                outcome.name,
+                suite.dataset,
+                str(outcome.expectation.severity),
+                outcome.expectation.blocking,
+                *sessions,
+                outcome.passed,
+                outcome.unexpected_count,
+                outcome.observed,
+                outcome.error,
+                Jsonb([dict(offender) for offender in outcome.offenders]),
+                validated_at,
+            )
+            for outcome in outcomes
+        ],
+    )
