@@ -115,6 +115,24 @@ class ComparisonSettings(Section):
     volume_tolerance_pct: Annotated[float, Field(gt=0)] | None = None
 
 
+class ArchiveSettings(Section):
+    """Where old rows go, and after how many days; None keeps them in the database for ever."""
+
+    folder: Path | None = None
+    vendor_responses_days: Annotated[int, Field(ge=31)] | None = 365
+    bars_days: Annotated[int, Field(ge=31)] | None = None
+    events_days: Annotated[int, Field(ge=31)] | None = None
+
+    def retention_days(self) -> dict[str, int | None]:
+        """By table. The rows that were set aside leave with the answers they stood in."""
+        return {
+            "market.vendor_responses": self.vendor_responses_days,
+            "market.quarantined_rows": self.vendor_responses_days,
+            "market.bars": self.bars_days,
+            "ops.events": self.events_days,
+        }
+
+
 class TradingSettings(Section):
     """The content of trading.yaml."""
 
@@ -127,7 +145,8 @@ class TradingSettings(Section):
     fundamentals: Literal["polygon", "yahoo"] | None = None
     comparison: ComparisonSettings = ComparisonSettings()
     halts_file: Path | None = None
-    universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1)]
+    universe_file: Path | None = None
+    universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1, validate_default=True)] = ()
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
     strategies: dict[StrategyName, StrategySettings]
     risk: RiskSettings = RiskSettings()
@@ -135,6 +154,7 @@ class TradingSettings(Section):
     clock: Literal["wall", "replay"] = "wall"
     catch_up_sessions: Annotated[int, Field(ge=0)] = 10
     notifications: NotificationSettings = NotificationSettings()
+    archive: ArchiveSettings = ArchiveSettings()
 
     @field_validator("fallbacks")
     @classmethod
@@ -167,6 +187,25 @@ class TradingSettings(Section):
             raise ValueError("source: folder needs the folder of your Parquet or CSV files")
         return folder.expanduser() if folder else None
 
+    @field_validator("universe_file")
+    @classmethod
+    def _members_can_be_read(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            _read_universe(path)
+        return path and path.expanduser()
+
+    @field_validator("universe", mode="before")
+    @classmethod
+    def _symbols_of_the_file(cls, universe: Any, info: ValidationInfo) -> Any:
+        path = info.data.get("universe_file")
+        if path is not None and universe:
+            raise ValueError("give the symbols here or the members in universe_file, not both")
+        if path is not None:
+            return tuple(sorted({one.symbol for one in _read_universe(path)}))
+        if universe == () and "universe_file" in info.data:
+            raise PydanticCustomError("missing", "universe is missing")
+        return universe
+
     @field_validator("universe", "timeframes")
     @classmethod
     def _in_order_and_once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -197,6 +236,16 @@ class TradingSettings(Section):
         named = (self.fundamentals, self.source, *self.fallbacks)
         return next((name for name in named if name in KNOW_COMPANIES), None)
 
+    @cached_property
+    def members(self) -> tuple[Membership, ...]:
+        """Who belongs to the universe on which days; everybody on every day where `universe` is a list."""
+        return always(self.universe) if self.universe_file is None else _read_universe(self.universe_file)
+
+    @property
+    def is_survivorship_biased(self) -> bool:
+        """Whether the universe is a list of symbols that somebody chose when it was known how they fared."""
+        return self.universe_file is None
+
     def fingerprint(self) -> str:
         """Eight hex digits that change when, and only when, something that decides trading changes.
 
@@ -211,6 +260,7 @@ class TradingSettings(Section):
 
 
 _MOVES_NO_ORDER = {
+    "archive",
     "notifications",
     "clock",
     "catch_up_sessions",

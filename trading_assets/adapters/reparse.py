@@ -189,9 +189,12 @@ def _reparse_records(database: Database, dataset: str, scope: Scope, report: Rep
 
 def _reparse_bars(database: Database, dataset: str, scope: Scope, report: Report, apply: bool) -> None:
     asked = days_asked_about(database, BARS[dataset], scope.since, scope.until)
+    if asked is None:
+        return
+    first, last = asked
     # A year at a time: a long history need not fit into memory.
-    for year in range(asked[0].year, asked[1].year + 1) if asked else ():
-        days = (max(asked[0], date(year, 1, 1)), min(asked[1], date(year, 12, 31)))
+    for year in range(first.year, last.year + 1):
+        days = (max(first, date(year, 1, 1)), min(last, date(year, 12, 31)))
         _reparse_days_of_bars(database, dataset, scope, days, report, apply)
 
 
