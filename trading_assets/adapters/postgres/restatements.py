@@ -38,10 +38,11 @@ def affected_decisions(connection: psycopg.Connection) -> list[dict[str, Any]]:
     """Decisions whose inputs were restated later, counted by strategy, symbol, kind of decision and dataset."""
     return rows(
         connection,
-        "select strategy, symbol, decision, dataset, "
-        "count(distinct (strategy_version, decision_at, intent_id, client_order_id)) as decisions, "
-        "min(decision_at) as first_decision_at, max(decision_at) as last_decision_at, "
-        "max(counted_until) as newest_known_at "
-        "from analytics.decisions_on_restated_values "
+        # A decision that several restatements concern counts once.
+        "select strategy, symbol, decision, dataset, count(*) as decisions, min(decision_at) as first_decision_at, "
+        "max(decision_at) as last_decision_at, max(newest_known_at) as newest_known_at "
+        "from (select strategy, symbol, decision, dataset, decision_at, max(counted_until) as newest_known_at "
+        "from analytics.decisions_on_restated_values group by strategy, strategy_version, symbol, decision, dataset, "
+        "decision_at, intent_id, client_order_id) as affected "
         "group by strategy, symbol, decision, dataset order by strategy, symbol, decision, dataset",
     )

@@ -97,7 +97,7 @@ create view analytics.restatements as
            r.known_at, r.counted_from, r.counted_until, r.old_source, r.source
     from market.replaced_versions as r
     cross join lateral jsonb_each(r.new_row) as new_value
-    join lateral jsonb_each(r.old_row) as old_value on old_value.key = new_value.key
+    cross join lateral (select r.old_row -> new_value.key as value) as old_value
     where new_value.value is distinct from old_value.value
       and new_value.key not in ('version', 'known_at', 'counts_from', 'filed_at', 'response_id', 'source');
 comment on view analytics.restatements is 'One row a column of a stored fact that its source told differently later.';
