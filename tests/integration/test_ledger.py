@@ -65,6 +65,7 @@ APPEND_ONLY = (
     "market.bars",
     "market.broker_sessions",
     "market.corporate_actions",
+    "market.quotes",
     "market.trading_halts",
     "notification.messages",
     "ops.events",

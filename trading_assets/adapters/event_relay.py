@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.errors import AdapterError, Unreachable
-from trading_assets.adapters.latest_bars import refresh_latest_bars
+from trading_assets.adapters.latest import QUOTES, bars_of, refresh
 from trading_assets.adapters.postgres import events as record
 from trading_assets.adapters.postgres.events import Event, Topic
 from trading_assets.adapters.redis import KEPT_EVENTS
@@ -129,11 +129,15 @@ def _newest_on(bus: EventBus, connection: psycopg.Connection) -> int:
 
 
 def _refresh_cache(connection: psycopg.Connection, cache: Cache, events: Sequence[Event]) -> None:
-    """Cache the newest bars of every symbol and timeframe that these events tell of, one step a timeframe."""
-    symbols: defaultdict[str, set[str]] = defaultdict(set)
+    """Cache the newest bars and quotes of every symbol that these events tell of, in one step a timeframe."""
+    bars: defaultdict[str, set[str]] = defaultdict(set)
+    quotes: set[str] = set()
     for event in events:
         if event.topic == Topic.BARS_STORED:
             for timeframe in event.facts["timeframes"]:
-                symbols[timeframe].update(event.facts["symbols"])
-    for timeframe, names in sorted(symbols.items()):
-        refresh_latest_bars(connection, cache, sorted(names), timeframe)
+                bars[timeframe].update(event.facts["symbols"])
+        elif event.topic == Topic.QUOTES_STORED:
+            quotes.update(event.facts["symbols"])
+    for timeframe, symbols in sorted(bars.items()):
+        refresh(connection, cache, bars_of(timeframe), sorted(symbols))
+    refresh(connection, cache, QUOTES, sorted(quotes))

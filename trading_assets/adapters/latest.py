@@ -1,4 +1,4 @@
-"""The newest stored bar of each symbol, from the cache where it has it and from PostgreSQL where it has not.
+"""The newest bar and quote of each symbol, from the cache where it has them and from PostgreSQL where it has not.
 
 For screens and listeners. A decision never reads this: it asks what was known at its moment (market.bars_as_of).
 """
@@ -6,10 +6,10 @@ For screens and listeners. A decision never reads this: it asks what was known a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
 
 from trading_assets.adapters.errors import Unreachable
 from trading_assets.adapters.ports import Cache, CacheEntry
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
     from trading_assets.adapters.postgres.database import Database
 
-SCHEMA = "bar1"
-"""Another name for another set of fields: entries of a program with other fields are not read but replaced."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMES = ("ts", "closes_at", "known_at")
+_PARSERS: Mapping[Any, Callable[[str], Any]] = {datetime: datetime.fromisoformat, date: date.fromisoformat}
 
 
 @dataclass(frozen=True)
@@ -46,91 +43,160 @@ class LatestBar:
     known_at: datetime
 
 
+@dataclass(frozen=True)
+class LatestQuote:
+    """A quote of market.quotes: times in UTC, prices in USD, sizes in shares, None where nobody quoted."""
+
+    symbol: str
+    quoted_at: datetime
+    bid: float | None
+    bid_size: float | None
+    ask: float | None
+    ask_size: float | None
+    source: str
+    known_at: datetime
+
+
+T = TypeVar("T", bound=LatestBar | LatestQuote)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """What is cached: under which name, how two of it compare, and how the newest are found in PostgreSQL.
+
+    Another `schema` for other fields: entries of a program with other fields are not read but replaced.
+    """
+
+    group: str
+    schema: str
+    record: type[T]
+    version: Callable[[T], str]
+    stored: Callable[[psycopg.Connection, Sequence[str]], list[T]]
+
+    def entry(self, value: T) -> CacheEntry:
+        return CacheEntry(self.schema, self.version(value), json.dumps(asdict(value), default=_text))
+
+
+def bars_of(timeframe: str) -> Kind[LatestBar]:
+    """Bars of one timeframe. A later bar, or a later version of it, is newer."""
+    return Kind(
+        f"bars:{timeframe}",
+        "bar1",
+        LatestBar,
+        lambda bar: f"{_microseconds(bar.ts)}{bar.version:05d}",
+        lambda connection, symbols: select(
+            connection,
+            LatestBar,
+            """
+            select newest.*
+            from unnest(%(symbols)s::text[]) as asked (symbol)
+            cross join lateral (
+                select symbol, timeframe, ts, version, closes_at, session_date,
+                       open, high, low, close, volume, source, known_at
+                from market.bars as bar
+                where bar.symbol = asked.symbol and bar.timeframe = %(timeframe)s
+                order by ts desc, version desc limit 1
+            ) as newest
+            """,
+            symbols=list(symbols),
+            timeframe=str(timeframe),
+        ),
+    )
+
+
+QUOTES = Kind(
+    "quotes",
+    "quote1",
+    LatestQuote,
+    lambda quote: _microseconds(quote.quoted_at) + _microseconds(quote.known_at),
+    lambda connection, symbols: select(
+        connection,
+        LatestQuote,
+        """
+        select newest.*
+        from unnest(%(symbols)s::text[]) as asked (symbol)
+        cross join lateral (
+            select symbol, quoted_at, bid, bid_size, ask, ask_size, source, known_at
+            from market.quotes as quote
+            where quote.symbol = asked.symbol
+            order by quoted_at desc, known_at desc limit 1
+        ) as newest
+        """,
+        symbols=list(symbols),
+    ),
+)
+
+
 def latest_bars(database: Database, cache: Cache, symbols: Sequence[str], timeframe: str) -> dict[str, LatestBar]:
-    """The newest version of the newest stored bar of each of `symbols` that has one, by symbol.
+    """The newest version of the newest stored bar of each of `symbols` that has one, by symbol."""
+    return latest(database, cache, bars_of(timeframe), symbols)
+
+
+def latest_quotes(database: Database, cache: Cache, symbols: Sequence[str]) -> dict[str, LatestQuote]:
+    """The newest stored quote of each of `symbols` that has one, by symbol; `known_at` says when it was seen."""
+    return latest(database, cache, QUOTES, symbols)
+
+
+def latest(database: Database, cache: Cache, kind: Kind[T], symbols: Sequence[str]) -> dict[str, T]:
+    """The newest of each of `symbols` that has one, by symbol.
 
     What the cache lacks, or holds in a shape that can not be read, comes from PostgreSQL and is put right in the cache.
     An entry is as new as the newest event that was relayed.
     """
     try:
-        entries = cache.read(_group(timeframe), symbols)
+        entries = cache.read(kind.group, symbols)
     except Unreachable:
         with database.transaction() as connection:
-            return stored_latest_bars(connection, symbols, timeframe)
-    cached = {symbol: _decoded(entry, symbol, timeframe) for symbol, entry in entries.items()}
-    found = {symbol: bar for symbol, bar in cached.items() if bar is not None}
+            return stored_latest(connection, kind, symbols)
+    cached = {symbol: _decoded(kind, entry, symbol) for symbol, entry in entries.items()}
+    found = {symbol: value for symbol, value in cached.items() if value is not None}
     if missing := [symbol for symbol in symbols if symbol not in found]:
         with database.transaction() as connection:
-            stored = stored_latest_bars(connection, missing, timeframe)
-        broken = {symbol: entry for symbol, entry in entries.items() if symbol not in found}
-        _heal(cache, timeframe, stored, broken)
+            stored = stored_latest(connection, kind, missing)
+        _heal(cache, kind, stored, {symbol: entries[symbol] for symbol in missing if symbol in entries})
         found |= stored
     return {symbol: found[symbol] for symbol in symbols if symbol in found}
 
 
-def refresh_latest_bars(connection: psycopg.Connection, cache: Cache, symbols: Sequence[str], timeframe: str) -> int:
-    """Put the newest stored bars of `symbols` into the cache; returns how many entries changed. Raises Unreachable."""
-    return cache.write(_group(timeframe), encoded(stored_latest_bars(connection, symbols, timeframe)))
+def refresh(connection: psycopg.Connection, cache: Cache, kind: Kind[T], symbols: Sequence[str]) -> int:
+    """Put the newest of `symbols` into the cache in one step; returns how many entries changed. Raises Unreachable."""
+    stored = stored_latest(connection, kind, symbols)
+    return cache.write(kind.group, {symbol: kind.entry(value) for symbol, value in stored.items()})
 
 
-def stored_latest_bars(connection: psycopg.Connection, symbols: Sequence[str], timeframe: str) -> dict[str, LatestBar]:
-    """The newest version of the newest stored bar of each of `symbols` that has one, by symbol, from PostgreSQL."""
-    bars = select(
-        connection,
-        LatestBar,
-        """
-        select newest.*
-        from unnest(%(symbols)s::text[]) as asked (symbol)
-        cross join lateral (
-            select symbol, timeframe, ts, version, closes_at, session_date,
-                   open, high, low, close, volume, source, known_at
-            from market.bars as bar
-            where bar.symbol = asked.symbol and bar.timeframe = %(timeframe)s
-            order by ts desc, version desc limit 1
-        ) as newest
-        """,
-        symbols=list(symbols),
-        timeframe=str(timeframe),
-    )
-    return {bar.symbol: bar for bar in bars}
+def stored_latest(connection: psycopg.Connection, kind: Kind[T], symbols: Sequence[str]) -> dict[str, T]:
+    """The newest of each of `symbols` that has one, by symbol, from PostgreSQL."""
+    return {value.symbol: value for value in kind.stored(connection, symbols)}
 
 
-def _heal(cache: Cache, timeframe: str, bars: Mapping[str, LatestBar], broken: Mapping[str, CacheEntry]) -> None:
+def _heal(cache: Cache, kind: Kind[T], values: Mapping[str, T], broken: Mapping[str, CacheEntry]) -> None:
     try:
-        cache.write(_group(timeframe), encoded(bars), broken)
+        cache.write(kind.group, {symbol: kind.entry(value) for symbol, value in values.items()}, broken)
     except Unreachable:
         return  # The next reader finds it missing again.
 
 
-def _group(timeframe: str) -> str:
-    return f"bars:{timeframe}"
-
-
-def encoded(bars: Mapping[str, LatestBar]) -> dict[str, CacheEntry]:
-    """The entries of these bars by symbol; what is newer compares as greater."""
-    return {
-        symbol: CacheEntry(SCHEMA, _version(bar), json.dumps(asdict(bar), default=_utc)) for symbol, bar in bars.items()
-    }
-
-
-def _decoded(entry: CacheEntry, symbol: str, timeframe: str) -> LatestBar | None:
-    """The bar of an entry; None when it is not the entry of a bar of `symbol` as this program writes it."""
-    if entry.schema != SCHEMA:
+def _decoded(kind: Kind[T], entry: CacheEntry, symbol: str) -> T | None:
+    """The record of an entry; None when it is not the entry of `symbol` as this program writes it."""
+    if entry.schema != kind.schema:
         return None
     try:
-        facts = json.loads(entry.content)
-        times = {name: datetime.fromisoformat(facts[name]) for name in _TIMES}
-        bar = LatestBar(**(facts | times | {"session_date": date.fromisoformat(facts["session_date"])}))
-        is_right = (bar.symbol, bar.timeframe, _version(bar)) == (symbol, str(timeframe), entry.version)
-    except (KeyError, TypeError, ValueError):
+        hints = get_type_hints(kind.record)
+        facts = {name: _PARSERS.get(hints[name], _same)(value) for name, value in json.loads(entry.content).items()}
+        value: T = cast("Any", kind.record)(**facts)
+        return value if value.symbol == symbol and kind.entry(value) == entry else None
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return bar if is_right else None
 
 
-def _version(bar: LatestBar) -> str:
-    """Start and version of the bar as digits of fixed width."""
-    return f"{(bar.ts - _EPOCH) // timedelta(microseconds=1):018d}{bar.version:05d}"
+def _same(value: Any) -> Any:
+    return value
 
 
-def _utc(value: date | datetime) -> str:
+def _microseconds(at: datetime) -> str:
+    """Digits of fixed width, so that what is later compares as greater."""
+    return f"{(at - _EPOCH) // timedelta(microseconds=1):018d}"
+
+
+def _text(value: date | datetime) -> str:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value.isoformat()

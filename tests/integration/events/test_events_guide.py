@@ -46,4 +46,4 @@ def test_the_guide_lists_every_topic_and_key() -> None:
     rows = re.findall(r"^\| `([^`]+)` \|", GUIDE, re.M)
     topics, keys = rows[: len(Topic)], rows[len(Topic) :]
     assert topics == sorted(Topic)
-    assert keys == [STREAM, CHANNEL_PREFIX + "<topic>", CACHE_PREFIX + "bars:<timeframe>"]
+    assert keys == [STREAM, CHANNEL_PREFIX + "<topic>", CACHE_PREFIX + "bars:<timeframe>", CACHE_PREFIX + "quotes"]

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from trading_assets.adapters.event_relay import relay_events
-from trading_assets.adapters.latest_bars import LatestBar, encoded, latest_bars, refresh_latest_bars, stored_latest_bars
+from trading_assets.adapters.latest import LatestBar, bars_of, latest_bars, refresh, stored_latest
 from trading_assets.adapters.ports import CacheEntry
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.market import store_bars
@@ -38,7 +38,7 @@ def store(database: Database, frame: pd.DataFrame) -> None:
 
 def stored(database: Database) -> dict[str, LatestBar]:
     with database.transaction() as connection:
-        return stored_latest_bars(connection, SYMBOLS, Timeframe.SESSION)
+        return stored_latest(connection, bars_of("1d"), SYMBOLS)
 
 
 def entry(client: redis.Redis, symbol: str) -> CacheEntry:
@@ -116,15 +116,10 @@ def test_write_of_an_older_bar_is_refused(
     bar = stored(database)["IBM"]
     later = replace(bar, **{name: getattr(bar, name) + by for name, by in change.items()}, volume=-1.0)
 
-    written = bus.cache.write("bars:1d", {"IBM": as_entry(later)})
+    written = bus.cache.write("bars:1d", {"IBM": bars_of("1d").entry(later)})
 
     assert written == int(is_taken)
     assert (entry(client, "IBM") != before) is is_taken
-
-
-def as_entry(bar: LatestBar) -> CacheEntry:
-    """What the relay writes for `bar`."""
-    return encoded({bar.symbol: bar})[bar.symbol]
 
 
 BROKEN = [
@@ -178,11 +173,11 @@ def test_healing_never_undoes_a_newer_entry_written_meanwhile(
     database: Database, bus: RedisEventBus, client: redis.Redis, frame: pd.DataFrame
 ) -> None:
     store(database, frame)
-    old = as_entry(stored(database)["IBM"])
+    old = bars_of("1d").entry(stored(database)["IBM"])
     seen = CacheEntry("bar1", "9" * 23, "no JSON")
     store(database, frame.assign(close=1.0))
     with database.transaction() as connection:
-        refresh_latest_bars(connection, bus.cache, ["IBM"], Timeframe.SESSION)
+        refresh(connection, bus.cache, bars_of("1d"), ["IBM"])
     newer = entry(client, "IBM")
 
     bus.cache.write("bars:1d", {"IBM": old}, broken={"IBM": seen})

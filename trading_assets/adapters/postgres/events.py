@@ -28,6 +28,7 @@ class Topic(StrEnum):
     FUNDAMENTALS_STORED = "fundamentals_stored"
     GATES_CHANGED = "gates_changed"
     INSTRUMENTS_CHANGED = "instruments_changed"
+    QUOTES_STORED = "quotes_stored"
 
 
 @dataclass(frozen=True)

@@ -48,3 +48,26 @@ create table ops.event_relays (
 );
 comment on table ops.event_relays is
     'The newest event that a relay has announced. What it has passed on is in its stream, which it asks first.';
+
+
+-- market ------------------------------------------------------------------------------------------
+
+create table market.quotes (
+    symbol      text             not null,
+    quoted_at   timestamptz      not null,
+    bid         double precision check (bid > 0),
+    bid_size    double precision check (bid_size >= 0),
+    ask         double precision check (ask > 0),
+    ask_size    double precision check (ask_size >= 0),
+    response_id bigint           references market.vendor_responses,
+    source      text             not null,
+    known_at    timestamptz      not null default clock_timestamp(),
+    primary key (symbol, quoted_at, source),
+    check ((bid is null) = (bid_size is null)),
+    check ((ask is null) = (ask_size is null))
+);
+create index quotes_by_known_at on market.quotes (known_at);
+call ops.make_append_only('market.quotes');
+comment on table market.quotes is
+    'Best bid and offer as they were seen, in USD and shares; null on a side where nobody quoted.';
+comment on column market.quotes.quoted_at is 'The vendor''s time of the quote, UTC; known_at is when it was asked for.';
