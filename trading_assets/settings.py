@@ -19,7 +19,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
+from trading_assets.domain.market.universe import Membership, always, read_members, universe_id
 from trading_assets.domain.values import Timeframe
 
 PROJECT_ROOT = Path(__file__).parents[1]
@@ -236,7 +238,7 @@ class TradingSettings(Section):
         named = (self.fundamentals, self.source, *self.fallbacks)
         return next((name for name in named if name in KNOW_COMPANIES), None)
 
-    @cached_property
+    @property
     def members(self) -> tuple[Membership, ...]:
         """Who belongs to the universe on which days; everybody on every day where `universe` is a list."""
         return always(self.universe) if self.universe_file is None else _read_universe(self.universe_file)
@@ -255,6 +257,8 @@ class TradingSettings(Section):
         facts = self.model_dump(exclude=_MOVES_NO_ORDER)
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
+        if self.universe_file is not None:
+            facts["members"] = universe_id(self.members)
         text = json.dumps(facts, sort_keys=True, default=_canonical)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -272,7 +276,19 @@ _MOVES_NO_ORDER = {
     "yahoo",
     "comparison",
     "halts_file",
+    "universe_file",
 }
+
+
+def _read_universe(path: Path) -> tuple[Membership, ...]:
+    """The memberships in a file. Raises ValueError naming it."""
+    try:
+        return read_members(path.expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ValueError(f"{path} cannot be read ({reason})") from error
+    except ValueError as error:
+        raise ValueError(f"{path}, {error}") from error
 
 
 def _canonical(value: object) -> str:

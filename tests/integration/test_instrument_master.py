@@ -66,8 +66,6 @@ def test_what_was_believed_before_a_rename_was_known_stays_on_record(database: D
     believed = (
         "select symbol, valid_from, superseded_at is null from market.instrument_symbols order by known_at, symbol"
     )
-        "select symbol, valid_from, superseded_at is null from market.instrument_symbols order by known_at, symbol"
-    )
     assert rows(database, believed) == [("META", LISTED, False), ("FB", LISTED, True), ("META", RENAMED, True)]
 
 

@@ -1,5 +1,6 @@
 """trading.yaml and the environment: what is accepted, and what a mistake is told."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -261,3 +262,42 @@ def test_secrets_never_show_in_text_forms(monkeypatch: pytest.MonkeyPatch) -> No
     environment = load_environment()
     shown = f"{environment} {environment!r} {environment.model_dump_json()} {environment.model_dump()}"
     assert "hunter2" not in shown
+
+
+MEMBERS = "symbol,from,to\nLEH,1994-05-31,2008-09-16\nAAPL,1982-11-30,\n"
+
+
+def with_members(tmp_path: Path, members: str = MEMBERS, universe: str = "") -> Path:
+    (tmp_path / "members.csv").write_text(members, encoding="utf-8")
+    lines = [line for line in VALID.splitlines() if not line.startswith("universe:")]
+    path = tmp_path / "trading.yaml"
+    path.write_text("\n".join([*lines, f"universe_file: {tmp_path / 'members.csv'}", universe]), encoding="utf-8")
+    return path
+
+
+def test_universe_from_a_file_has_every_symbol_that_was_ever_a_member(tmp_path: Path) -> None:
+    settings = load_trading_settings(with_members(tmp_path))
+    assert settings.universe == ("AAPL", "LEH")
+    assert settings.members[1].valid_to == date(2008, 9, 16)
+    assert not settings.is_survivorship_biased
+
+
+def test_dates_of_members_decide_the_fingerprint_and_the_name_of_their_file_does_not(tmp_path: Path) -> None:
+    before = load_trading_settings(with_members(tmp_path)).fingerprint()
+    (tmp_path / "elsewhere").mkdir()
+    assert load_trading_settings(with_members(tmp_path / "elsewhere")).fingerprint() == before
+    changed = MEMBERS.replace("2008-09-16", "2008-09-15")
+    assert load_trading_settings(with_members(tmp_path, changed)).fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("members", "universe", "complaint"),
+    [
+        ("symbol,from,to\nA,soon,\n", "", "universe_file: .*members.csv, line 2: from 'soon' is no date"),
+        (MEMBERS, "universe: [AAPL]", "universe: give the symbols here or the members in universe_file, not both"),
+        ("symbol,from,to\naapl,2020-01-02,\n", "", "universe.*'aapl' does not match"),
+    ],
+)
+def test_universe_that_cannot_be_used_is_refused(tmp_path: Path, members: str, universe: str, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        load_trading_settings(with_members(tmp_path, members, universe))

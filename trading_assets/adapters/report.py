@@ -45,6 +45,7 @@ class ReportData:
     broker: str
     fingerprint: str
     universe: Sequence[str]
+    is_survivorship_biased: bool
     sessions: Sequence[date]
     equity_usd: Floats
     flows_usd: Floats

@@ -85,9 +85,14 @@ def test_report_is_one_file_with_its_hash_on_record(
 def test_report_asks_nothing_of_the_network_and_says_what_it_is(ledger: Database) -> None:
     html = render(report_data(ledger, UNIVERSE, LAST))
     assert re.findall(r'(?:src|href)="(?!#)[^"]*"|@import|url\((?!#)|<script|<link', html) == []
-    for text in ("survivorship-biased", "0badcafe", "QUALITY_GATE_CLOSED", "Buy and hold", "Deepest drawdowns"):
+    for text in ("Survivorship-biased", "0badcafe", "QUALITY_GATE_CLOSED", "Buy and hold", "Deepest drawdowns"):
         assert text in html
     assert html.count("<svg") == 4
+
+
+def test_report_over_members_with_their_dates_is_not_labelled_as_biased(ledger: Database) -> None:
+    assert "urvivorship" not in render(report_data(ledger, UNIVERSE, LAST, is_survivorship_biased=False))
+    assert "Survivorship-biased.</b> The universe is a plain list" in render(report_data(ledger, UNIVERSE, LAST))
 
 
 def test_report_of_the_same_data_is_the_same_bytes(ledger: Database) -> None:

@@ -118,6 +118,18 @@ def first_sessions(database: Database, symbols: Sequence[str]) -> dict[str, date
     return dict(rows)
 
 
+def sessions_after_the_last(
+    database: Database, symbols: Sequence[str], sessions: Sequence[date]
+) -> set[tuple[str, date]]:
+    """The (symbol, session) pairs in which a symbol is not listed any more, or has become another one."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "select symbol, last_session from market.instruments where symbol = any(%s) and last_session is not null",
+            (list(symbols),),
+        ).fetchall()
+    return {(symbol, day) for symbol, last in rows for day in sessions if day > last}
+
+
 def _periods(connection: psycopg.Connection) -> list[SymbolPeriod]:
     return select(
         connection,

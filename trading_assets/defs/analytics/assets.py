@@ -57,7 +57,7 @@ def reports(
     from trading_assets.adapters.report import preview, render
 
     first, last = session_range(context, clock)
-    data = report_data(database, settings.universe, last)
+    data = report_data(database, settings.universe, last, settings.is_survivorship_biased)
     session = data.sessions[-1]
     html = render(data).encode()
     path = load_environment().home.resolve() / "reports" / data.account_id / f"{session}.html"
@@ -101,7 +101,7 @@ def performance_rows(database: Database, account_id: str, first: date, last: dat
     ]
 
 
-def report_data(database: Database, universe: tuple[str, ...], until: date):
+def report_data(database: Database, universe: tuple[str, ...], until: date, is_survivorship_biased: bool = True):
     """Everything a report of the current account shows, up to session `until`."""
     import numpy as np
 
@@ -135,6 +135,7 @@ def report_data(database: Database, universe: tuple[str, ...], until: date):
         broker=account.broker,
         fingerprint=account.fingerprint,
         universe=universe,
+        is_survivorship_biased=is_survivorship_biased,
         sessions=sessions,
         equity_usd=equity,
         flows_usd=flows,

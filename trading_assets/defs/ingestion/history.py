@@ -17,7 +17,7 @@ import dagster as dg
 from trading_assets.adapters.ports import BarSource
 from trading_assets.adapters.postgres import ingestion_progress, market
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.instruments import first_sessions
+from trading_assets.adapters.postgres.instruments import first_sessions, sessions_after_the_last
 from trading_assets.defs.ingestion.halts import sessions_without_trading
 from trading_assets.domain.market import sessions
 from trading_assets.domain.market.history import Chunk, Progress, not_yet_fetched, split_history
@@ -103,8 +103,10 @@ class History:
         frame = self.source.bars(chunk.symbols, chunk.timeframe, chunk.first, chunk.last, self.now)
         listed_since = first_sessions(self.database, chunk.symbols)
         try:
+            finished = self._finished(chunk)
             halted = sessions_without_trading(self.database, chunk.first, chunk.last)
-            ensure_no_empty_session(frame, chunk.symbols, chunk.timeframe, self._finished(chunk), listed_since, halted)
+            idle = {*halted, *sessions_after_the_last(self.database, chunk.symbols, finished)}
+            ensure_no_empty_session(frame, chunk.symbols, chunk.timeframe, finished, listed_since, idle)
         except ValueError as error:
             raise dg.Failure(f"Source {self.source.name}: {error}", allow_retries=False) from error
         return frame

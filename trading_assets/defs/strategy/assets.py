@@ -15,10 +15,12 @@ from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres import strategy as store
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.universe import store_members, stored_members
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market.adjust import point_in_time_factors
 from trading_assets.domain.market.sessions import NEW_YORK, session
+from trading_assets.domain.market.universe import Membership, universe_id
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.knowledge import spans
@@ -52,7 +54,7 @@ def strategy_assets(
     return [
         indicators_asset(strategies, settings.universe, settings.timeframes),
         *signals,
-        targets_asset(strategies, settings.universe, [asset.key for asset in signals]),
+        targets_asset(strategies, settings.members, [asset.key for asset in signals]),
     ]
 
 
@@ -136,8 +138,10 @@ def signals_asset(configured: ConfiguredStrategy, universe: Sequence[str]) -> dg
 
 
 def targets_asset(
-    strategies: Sequence[ConfiguredStrategy], universe: Sequence[str], signals: Sequence[dg.AssetKey]
+    strategies: Sequence[ConfiguredStrategy], members: Sequence[Membership], signals: Sequence[dg.AssetKey]
 ) -> dg.AssetsDefinition:
+    universe = sorted({one.symbol for one in members})
+
     @dg.asset(
         key=["strategy", "targets"],
         deps=list(signals),
@@ -152,7 +156,9 @@ def targets_asset(
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
         decided = store.signals_between(database, strategies, universe, first, last)
-        wanted = combine(decided, strategies, universe)
+        with database.transaction() as connection:
+            store_members(connection, members)
+        wanted = combine(decided, strategies, stored_members(database, universe_id(members)))
         written = store.store_targets(database, strategies, wanted, universe, first, last)
         return table_result(database, "strategy.targets", first, last, written)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trading_assets.domain.market.universe import Membership, members_on
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy
 from trading_assets.domain.values import decimal_of
 
@@ -40,13 +41,16 @@ def weight_of(number: float) -> Decimal:
     return decimal_of(number).quantize(WEIGHT_STEP, ROUND_DOWN)
 
 
-def combine(signals: pd.DataFrame, configured: Sequence[ConfiguredStrategy], universe: Sequence[str]) -> pd.DataFrame:
-    """Target weights, columns TARGET_COLUMNS, one row a signal: capital weight x signal / size of the universe.
+def combine(
+    signals: pd.DataFrame, configured: Sequence[ConfiguredStrategy], members: Sequence[Membership]
+) -> pd.DataFrame:
+    """Target weights, columns TARGET_COLUMNS: capital weight x signal / size of the universe on the signal's day.
 
-    `signals` has STORED_SIGNAL_COLUMNS. The divisor is the universe of the settings and not the number of symbols that
-    happen to have a bar: a weight never depends on another symbol's data, and a missing symbol's share stays in cash
-    instead of enlarging the others. So at any decision the absolute weights sum to at most the sum of the capital
-    weights. Signals of strategies that are not configured, or of other versions, raise ValueError.
+    `signals` has STORED_SIGNAL_COLUMNS. The divisor is the number of members and not of the symbols that happen to have
+    a bar: a weight never depends on another symbol's data, and a missing symbol's share stays in cash instead of
+    enlarging the others. So at any decision the absolute weights sum to at most the sum of the capital weights. A
+    symbol that is no member has the weight zero: what is held of one that left is sold, and one that has not joined yet
+    is not bought. Signals of strategies that are not configured, or of other versions, raise ValueError.
     """
     weights = {(one.name, one.version): one.capital_weight for one in configured}
     keys = list(zip(signals["strategy"], signals["strategy_version"], strict=True))
@@ -54,5 +58,10 @@ def combine(signals: pd.DataFrame, configured: Sequence[ConfiguredStrategy], uni
         raise ValueError(f"Signals of {' '.join(unknown[0])} belong to no configured strategy.")
     targets = signals[list(STORED_SIGNAL_COLUMNS)].copy()
     targets["capital_weight"] = np.array([weights[key] for key in keys], dtype=np.float64)
-    targets["target_weight"] = targets["capital_weight"] * targets["signal"] / max(len(set(universe)), 1)
+    of_day = {day: members_on(members, day) for day in set(targets["session_date"])}
+    size = np.array([max(len(of_day[day]), 1) for day in targets["session_date"]], dtype=np.float64)
+    targets["target_weight"] = targets["capital_weight"] * targets["signal"] / size
+    places = zip(targets["symbol"], targets["session_date"], strict=True)
+    is_member = np.array([symbol in of_day[day] for symbol, day in places], dtype=bool)
+    targets.loc[~is_member, "target_weight"] = 0.0
     return targets

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading_assets.domain.market.universe import Membership, always
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy
 from trading_assets.domain.strategy.targets import STORED_SIGNAL_COLUMNS, TARGET_COLUMNS, combine, weight_of
 from trading_assets.domain.values import Timeframe
 from trading_assets.strategies.sma_crossover import SmaCrossover
 
 UNIVERSE = ["AAPL", "IBM", "MSFT"]
+MEMBERS = always(UNIVERSE)
 AT = datetime(2020, 1, 2, 21, tzinfo=UTC)
 
 
@@ -30,23 +32,37 @@ def signals_of(rows: list[tuple[ConfiguredStrategy, str, float]]) -> pd.DataFram
 
 def test_weight_is_capital_weight_times_signal_by_the_size_of_the_universe():
     one = configured("one", 0.6)
-    targets = combine(signals_of([(one, "AAPL", 1.0), (one, "IBM", -0.5)]), [one], UNIVERSE)
+    targets = combine(signals_of([(one, "AAPL", 1.0), (one, "IBM", -0.5)]), [one], MEMBERS)
     assert tuple(targets.columns) == TARGET_COLUMNS
     assert targets["target_weight"].tolist() == pytest.approx([0.2, -0.1])
 
 
 def test_missing_symbol_leaves_its_share_in_cash():
     one = configured("one", 0.6)
-    alone = combine(signals_of([(one, "AAPL", 1.0)]), [one], UNIVERSE)["target_weight"].tolist()
-    all_ = combine(signals_of([(one, symbol, 1.0) for symbol in UNIVERSE]), [one], UNIVERSE)["target_weight"].tolist()
+    alone = combine(signals_of([(one, "AAPL", 1.0)]), [one], MEMBERS)["target_weight"].tolist()
+    all_ = combine(signals_of([(one, symbol, 1.0) for symbol in UNIVERSE]), [one], MEMBERS)["target_weight"].tolist()
     assert alone[0] == all_[0]
+
+
+def test_only_members_of_the_day_are_wanted_and_nobody_who_left_or_is_still_to_come():
+    one, day = configured("one", 0.6), date(2020, 1, 2)
+    members = [
+        Membership("AAPL", date(2019, 1, 2)),
+        Membership("IBM", date(2019, 1, 2), date(2020, 1, 1)),
+        Membership("MSFT", date(2020, 1, 3)),
+        Membership("ORCL", day, day),
+    ]
+    targets = combine(signals_of([(one, symbol, 1.0) for symbol in [*UNIVERSE, "ORCL"]]), [one], members)
+    assert dict(zip(targets["symbol"], targets["target_weight"], strict=True)) == pytest.approx(
+        {"AAPL": 0.3, "IBM": 0.0, "MSFT": 0.0, "ORCL": 0.3}
+    )
 
 
 def test_signals_of_a_version_that_is_not_configured_are_refused():
     one = configured("one", 0.6)
     stale = ConfiguredStrategy("one", SmaCrossover(fast=5), Timeframe.SESSION, 0.6)
     with pytest.raises(ValueError, match=r"Signals of one 1\+\w+ belong to no configured strategy"):
-        combine(signals_of([(stale, "AAPL", 1.0)]), [one], UNIVERSE)
+        combine(signals_of([(stale, "AAPL", 1.0)]), [one], MEMBERS)
 
 
 @given(st.data())
@@ -60,7 +76,7 @@ def test_absolute_weights_never_sum_to_more_than_the_capital(data):
         for symbol in UNIVERSE
         if data.draw(st.booleans())
     ]
-    targets = combine(signals_of(rows), strategies, UNIVERSE)
+    targets = combine(signals_of(rows), strategies, MEMBERS)
     in_ledger = sum((abs(weight_of(weight)) for weight in targets["target_weight"]), Decimal(0))
     capital = sum(Decimal(share) / total for share in shares)
     assert in_ledger <= capital + Decimal("1e-15") <= 1 + Decimal("1e-15")
