@@ -24,6 +24,7 @@ from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
 from trading_assets.defs.ingestion.vendor_comparisons import vendor_comparisons
 from trading_assets.defs.partitions import RANGE_END_TAG, RANGE_START_TAG
+from trading_assets.defs.resources import RESOURCES
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.values import Timeframe
@@ -89,7 +90,7 @@ class Platform:
             ],
             asset_checks=[bars_checks],
             jobs=[automation.backfill_job, automation.refresh_data_job, automation.hourly_tick_job],
-            resources=self.resources,
+            resources={**RESOURCES, **self.resources},
             executor=dg.in_process_executor,
         )
         self.cursor: str | None = None
@@ -112,7 +113,7 @@ class Platform:
 
     def ask_for_the_tick(self, result: dg.ExecuteInProcessResult) -> dg.RunRequest | str:
         """What follows a run that has succeeded."""
-        ended = next(event for event in result.all_events if event.is_run_success)
+        ended = next(event for event in result.all_events if event.event_type is dg.DagsterEventType.RUN_SUCCESS)
         with dg.build_run_status_sensor_context(
             sensor_name="tick_after_catch_up_sensor",
             dagster_event=ended,

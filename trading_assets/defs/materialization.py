@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.tables import Column, columns_of, count_rows, preview_rows
+from trading_assets.adapters.postgres.tables import Column, columns_of, count_rows, count_rows_by_session, preview_rows
 
 PREVIEW_ROWS = 10
 
@@ -32,6 +32,16 @@ def table_result(
             ),
         }
     )
+
+
+def report_rows_by_session(
+    context: dg.AssetExecutionContext, database: Database, table: str, first: date, last: date
+) -> None:
+    """Give each partition of the run over first..last its own row count, where `table_result` has that of the range."""
+    counts = count_rows_by_session(database, table, first, last)
+    for partition in context.partition_keys:
+        rows = counts.get(date.fromisoformat(partition), 0)
+        context.add_asset_metadata({"dagster/row_count": rows}, partition_key=partition)
 
 
 def markdown_table(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:

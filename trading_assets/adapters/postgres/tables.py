@@ -44,6 +44,15 @@ def count_rows(database: Database, table: str, first: date | None = None, last: 
     return int(row[0]) if row else 0
 
 
+def count_rows_by_session(database: Database, table: str, first: date, last: date) -> dict[date, int]:
+    """Rows of `table` of each session in first..last that has any."""
+    query = sql.SQL("select {session}, count(*) from {table}{range} group by 1").format(
+        session=sql.Identifier(RANGE_COLUMN), table=_identifier(table), range=_range(first)
+    )
+    with database.transaction() as connection:
+        return dict(connection.execute(query, _parameters(first, last)).fetchall())
+
+
 def preview_rows(
     database: Database, table: str, first: date | None = None, last: date | None = None, limit: int = 10
 ) -> list[tuple[str | None, ...]]:

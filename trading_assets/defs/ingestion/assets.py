@@ -13,7 +13,7 @@ from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.defs.failures import one_line_failures
 from trading_assets.defs.ingestion.halts import TRADING_HALTS
 from trading_assets.defs.ingestion.history import History
-from trading_assets.defs.materialization import table_result
+from trading_assets.defs.materialization import report_rows_by_session, table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market import sessions
 from trading_assets.settings import TradingSettings
@@ -93,4 +93,5 @@ def bars(
     with one_line_failures():
         written = History(database, bar_source, settings, first, last, clock.now()).store(context)
         try_to_relay(database, event_bus)
+        report_rows_by_session(context, database, "market.bars", first, last)
         return table_result(database, "market.bars", first, last, written)
