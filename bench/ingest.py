@@ -6,10 +6,13 @@ BENCH_BARS says how many rows, a million by default. Each symbol has 20,000 hour
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
 
 from bench.measure import Result, fresh_database, median, seconds_of
 
@@ -77,46 +80,74 @@ def hourly_bars(symbols: int, hours: int, first: date) -> pd.DataFrame:
     )
 
 
-def _loads(database: Database, frame: pd.DataFrame) -> list[Result]:
-    """The first load, the same again, and one percent changed, each beside the server's own COPY from a file."""
-    first, _ = _timed_store(database, frame)
-    bare = _bare_copy(database)
-    again, wal = _timed_store(database, frame)
-    changed = frame.copy()
-    changed.loc[::100, "close"] += 0.01
-    restated, _ = _timed_store(database, changed)
-    beside = f"server-side COPY of the same {len(frame):,} rows"
-    wal_per_million = wal / len(frame)
+class _Cost(NamedTuple):
+    """What a write costs: seconds that pass, seconds of processor here and in the server's process, bytes of WAL."""
+
+    seconds: float
+    processor_seconds: float
+    wal_bytes: int
+
+
+def _compared(what: str, ours: _Cost, beside: str, theirs: _Cost, rounds: int = 1) -> list[Result]:
+    """Time that passes depends on what else the machine does, processor time hardly."""
     return [
-        Result(f"first load, {len(frame) / first:,.0f} rows a second", first, beside, bare),
-        Result(f"the same again, {wal_per_million:.2f} MB of WAL a million rows", again, beside, bare),
-        Result("with 1 % changed", restated, beside, bare),
+        Result(what, ours.seconds, beside, theirs.seconds, rounds),
+        Result(f"{what}, processor", ours.processor_seconds, beside, theirs.processor_seconds, rounds),
     ]
 
 
-def _timed_store(database: Database, frame: pd.DataFrame) -> tuple[float, int]:
-    """Seconds and bytes of write-ahead log of storing the frame in one transaction."""
+def _loads(database: Database, frame: pd.DataFrame) -> list[Result]:
+    """The first load, the same again, and one percent changed, each beside the server's own COPY from a file."""
+    first = _store(database, frame)
+    bare = _bare_copy(database)
+    again = _store(database, frame)
+    changed = frame.copy()
+    changed.loc[::100, "close"] += 0.01
+    restated = _store(database, changed)
+    beside = f"server-side COPY of the same {len(frame):,} rows"
+    wal_mb_per_million_rows = again.wal_bytes / len(frame)
+    return [
+        *_compared("first load", first, beside, bare),
+        *_compared(f"the same again, {wal_mb_per_million_rows:.2f} MB of WAL a million rows", again, beside, bare),
+        *_compared("with 1 % changed", restated, beside, bare),
+    ]
+
+
+def _store(database: Database, frame: pd.DataFrame) -> _Cost:
     from trading_assets.adapters.postgres.market import store_bars
 
-    def store() -> None:
-        with database.transaction() as connection:
-            store_bars(connection, frame)
-
-    _settle(database)
-    before = _wal_position(database)
-    return seconds_of(store), _wal_position(database) - before
+    return _cost(database, lambda connection: store_bars(connection, frame))
 
 
-def _bare_copy(database: Database) -> float:
-    """Seconds that the server takes to COPY the stored bars from a file of its own into a table with the same keys."""
+def _bare_copy(database: Database) -> _Cost:
+    """The server's COPY of the stored bars from a file of its own into a table with the same keys and constraints."""
     with database.transaction() as connection:
         [(folder,)] = connection.execute("select current_setting('data_directory')").fetchall()
         file = f"{folder}/bench_bars.copy"
         ordered = "select * from market.bars order by symbol, timeframe, ts"
         connection.execute(f"copy ({ordered}) to '{file}' (format binary)")
+    return _cost(database, lambda connection: connection.execute(f"copy bare_bars from '{file}' (format binary)"))
+
+
+def _cost(database: Database, write: Callable[[psycopg.Connection], object]) -> _Cost:
+    """What `write` and the commit after it cost."""
     _settle(database)
+    before = _wal_position(database)
+    began = time.perf_counter()
     with database.transaction() as connection:
-        return seconds_of(lambda: connection.execute(f"copy bare_bars from '{file}' (format binary)"))
+        processor = _processor_seconds(connection, lambda: write(connection))
+    return _Cost(time.perf_counter() - began, processor, _wal_position(database) - before)
+
+
+def _processor_seconds(connection: psycopg.Connection, call: Callable[[], object]) -> float:
+    """Seconds of processor that `call` takes here and in the server's process of the connection."""
+    import psutil
+
+    process = psutil.Process(connection.info.backend_pid)
+    here, there = time.process_time(), process.cpu_times()
+    call()
+    now = process.cpu_times()
+    return time.process_time() - here + now.user - there.user + now.system - there.system
 
 
 def _days(database: Database, days: list[pd.DataFrame]) -> list[Result]:
@@ -125,14 +156,19 @@ def _days(database: Database, days: list[pd.DataFrame]) -> list[Result]:
     with _sqlalchemy_upsert(database) as upsert:
         for day in days:
             records = day.assign(known_at=datetime.now(UTC), version=1).to_dict("records")
-            theirs.append(seconds_of(lambda records=records: upsert(records)))
-            ours.append(_timed_store(database, day)[0])
-    rows = len(days[0])
-    return [Result(f"{rows:,} rows of a session", median(ours), "SQLAlchemy's upsert", median(theirs), len(days))]
+            theirs.append(upsert(records))
+            ours.append(_store(database, day))
+    what = f"{len(days[0]):,} rows of a session"
+    return _compared(what, _median(ours), "SQLAlchemy's upsert", _median(theirs), len(days))
+
+
+def _median(costs: list[_Cost]) -> _Cost:
+    seconds, processor, wal = zip(*costs, strict=True)
+    return _Cost(median(seconds), median(processor), int(median(wal)))
 
 
 @contextmanager
-def _sqlalchemy_upsert(database: Database) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+def _sqlalchemy_upsert(database: Database) -> Iterator[Callable[[list[dict[str, Any]]], _Cost]]:
     import sqlalchemy
     from sqlalchemy.dialects.postgresql import insert
 
@@ -143,9 +179,13 @@ def _sqlalchemy_upsert(database: Database) -> Iterator[Callable[[list[dict[str, 
     values = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in key}
     statement = statement.on_conflict_do_update(index_elements=key, set_=values)
 
-    def upsert(records: list[dict[str, Any]]) -> None:
+    def upsert(records: list[dict[str, Any]]) -> _Cost:
+        _settle(database)
+        began = time.perf_counter()
         with engine.begin() as connection:
-            connection.execute(statement, records)
+            driver: Any = connection.connection.driver_connection
+            processor = _processor_seconds(driver, lambda: connection.execute(statement, records))
+        return _Cost(time.perf_counter() - began, processor, 0)
 
     try:
         yield upsert
@@ -198,8 +238,6 @@ def _wal_position(database: Database) -> int:
 
 def _settle(database: Database) -> None:
     """What the server does in the background sooner or later, so that it falls into nobody's time."""
-    import psycopg
-
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("vacuum (analyze) market.bars, bare_bars, market.bar_histories")
         connection.execute("checkpoint")

@@ -26,7 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("tick", "tick.run(rounds=1, first=date(2022, 6, 8))", 1),
         ("validate", "validate.run(rounds=1, symbols=2, first=date(2022, 6, 1), last=date(2022, 6, 10))", 1),
         ("backfill", "backfill.run(date(2012, 10, 1), date(2012, 10, 5))", 3),
-        ("ingest", "ingest.run(rows=7_000, rounds=1)", 8),
+        ("ingest", "ingest.run(rows=7_000, rounds=1)", 12),
     ],
 )
 def test_benchmark_in_a_tiny_setting_prints_ratios(module: str, call: str, count: int) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.copy import QueuedLibpqWriter
 
 from trading_assets.adapters.errors import LedgerConflict, OutOfSpace, Unreachable
 from trading_assets.adapters.postgres.binary_copy import ArrayRows
@@ -86,11 +87,18 @@ class Database:
         return frame
 
 
+class _AheadWriter(QueuedLibpqWriter):
+    """Sends what was written while the next blocks are made, and lets their maker be so many blocks ahead."""
+
+    QUEUE_SIZE = 16
+
+
 def copy_rows(connection: psycopg.Connection, target: sql.Composable, columns: Sequence[str], rows: Rows) -> int:
     """COPY `rows` into `target`; returns how many."""
     statement = sql.SQL("copy {} ({}) from stdin").format(target, _names(columns))
     if isinstance(rows, ArrayRows):
-        with connection.cursor() as cursor, cursor.copy(statement + sql.SQL(" (format binary)")) as copy:
+        statement += sql.SQL(" (format binary)")
+        with connection.cursor() as cursor, cursor.copy(statement, writer=_AheadWriter(cursor)) as copy:
             for block in rows.binary():
                 copy.write(block)
         return len(rows)
@@ -173,7 +181,7 @@ def append_and_count(
             groups=sql.SQL(", ").join(by) if by else sql.SQL("()"),
         )
         # The table can be a thousand times the stage: never read all of it, even where its statistics are out of date.
-        with _planner(connection, enable_seqscan="off", enable_mergejoin="off", work_mem="256MB"):
+        with planner(connection, enable_seqscan="off", enable_mergejoin="off", work_mem="256MB"):
             return connection.execute(statement).fetchall()
 
 
@@ -205,7 +213,7 @@ def _newest_versions(connection: psycopg.Connection, table: Table, stage: sql.Id
 
 
 @contextmanager
-def _planner(connection: psycopg.Connection, **settings: str) -> Iterator[None]:
+def planner(connection: psycopg.Connection, **settings: str) -> Iterator[None]:
     """Planner settings for the statements of the block."""
     for name, value in settings.items():
         connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value)))

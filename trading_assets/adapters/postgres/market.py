@@ -17,7 +17,7 @@ from psycopg import sql
 from trading_assets.adapters.postgres import bar_histories
 from trading_assets.adapters.postgres.bar_arrays import BarArrays, sorted_chunks
 from trading_assets.adapters.postgres.binary_copy import ArrayRows
-from trading_assets.adapters.postgres.database import Database, Table, append_and_count, copy_rows, staged
+from trading_assets.adapters.postgres.database import Database, Table, append_and_count, copy_rows, planner, staged
 from trading_assets.adapters.postgres.events import Topic, append_event
 from trading_assets.domain.market.sessions import NEW_YORK
 
@@ -77,19 +77,22 @@ def _store_chunk(connection: psycopg.Connection, bars: BarArrays, known_at: date
 def _is_new(connection: psycopg.Connection, bars: BarArrays) -> NDArray[np.bool_]:
     """Of each bar, whether nothing is stored of its symbol and timeframe in the time that `bars` have of them."""
     spans = bars.spans()
-    rows = connection.execute(
-        "select exists (select from market.bars as stored where stored.symbol = span.symbol "
-        "and stored.timeframe = span.timeframe and stored.ts between span.first and span.last limit 1) "
-        "from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) with ordinality "
-        "as span(symbol, timeframe, first, last, number) order by number",
-        (
-            [span.symbol for span in spans],
-            [span.timeframe for span in spans],
-            [span.first for span in spans],
-            [span.last for span in spans],
-        ),
-    ).fetchall()
-    return np.repeat([not is_stored for (is_stored,) in rows], np.diff([0, *(span.end for span in spans)]))
+    # Look each span up, even where the statistics of the table are out of date.
+    with planner(connection, enable_seqscan="off"):
+        rows = connection.execute(
+            "select found.ts is null from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[]) "
+            "with ordinality as span(symbol, timeframe, first, last, number) left join lateral ("
+            "select ts from market.bars as stored where stored.symbol = span.symbol "
+            "and stored.timeframe = span.timeframe and stored.ts between span.first and span.last limit 1"
+            ") as found on true order by number",
+            (
+                [span.symbol for span in spans],
+                [span.timeframe for span in spans],
+                [span.first for span in spans],
+                [span.last for span in spans],
+            ),
+        ).fetchall()
+    return np.repeat([is_new for (is_new,) in rows], np.diff([0, *(span.end for span in spans)]))
 
 
 @dataclass
@@ -110,7 +113,7 @@ class _Stored:
             connection.execute(
                 sql.SQL(
                     "insert into ops.quality_gates (dataset, session_date, symbol, state) "
-                    "select distinct %s, session_date, symbol, 'pending' from {} "
+                    "select distinct %s, session_date, symbol, 'pending' from {} order by session_date, symbol "
                     "on conflict (dataset, session_date, symbol) do update "
                     "set state = 'pending', failing_checks = '{{}}', evaluated_at = clock_timestamp()"
                 ).format(stage),
