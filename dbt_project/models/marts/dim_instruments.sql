@@ -17,6 +17,11 @@ select
     instruments.sector,
     instruments.is_tradable,
     instruments.is_shortable,
+    instruments.instrument_id,
+    instruments.is_fractionable,
+    instruments.is_easy_to_borrow,
+    instruments.listed_on,
+    instruments.last_session,
     sessions.first_bar_session,
     sessions.last_bar_session,
     coalesce(sessions.bar_sessions, 0) as bar_sessions

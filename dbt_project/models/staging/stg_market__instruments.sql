@@ -8,5 +8,10 @@ select
     is_tradable,
     is_shortable,
     first_session,
-    source
+    source,
+    instrument_id,
+    is_fractionable,
+    is_easy_to_borrow,
+    listed_on,
+    last_session
 from {{ source('market', 'instruments') }}
