@@ -14,8 +14,16 @@ from trading_assets.defs.analytics.restatements import no_decision_used_a_restat
 from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
+from trading_assets.defs.ingestion import (
+    archives,
+    broker_calendar,
+    fundamentals,
+    halts,
+    quotes,
+    vendor_comparisons,
+    vendor_responses,
+)
 from trading_assets.defs.ingestion import assets as ingestion
-from trading_assets.defs.ingestion import broker_calendar, fundamentals, halts, vendor_comparisons
 from trading_assets.defs.ingestion import checks as ingestion_checks
 from trading_assets.defs.ingestion import sensors as ingestion_sensors
 from trading_assets.defs.ingestion.jobs import fetch_market_data_job
@@ -32,7 +40,7 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=5), warn_w
 
 
 def _with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
-    return spec.replace_attributes(owners=OWNERS, freshness_policy=FRESHNESS)
+    return spec.replace_attributes(owners=OWNERS, freshness_policy=spec.freshness_policy or FRESHNESS)
 
 
 defs = dg.Definitions(
@@ -42,9 +50,11 @@ defs = dg.Definitions(
         ingestion.bars,
         broker_calendar.broker_sessions,
         halts.trading_halts,
+        vendor_responses.vendor_responses,
         vendor_comparisons.vendor_comparisons,
         fundamentals.financials,
         fundamentals.fundamentals,
+        quotes.quotes,
         *strategy_assets(load_trading_settings()),
         execution.trading_session,
         dbt_models(),
@@ -52,6 +62,7 @@ defs = dg.Definitions(
         analytics.reports,
         restatements,
         notification.messages,
+        archives.archives,
     ],
     asset_checks=[
         ingestion_checks.bars_checks,
@@ -66,19 +77,23 @@ defs = dg.Definitions(
         automation.end_of_day_job,
         fetch_market_data_job,
         fundamentals.fetch_fundamentals_job,
+        quotes.fetch_quotes_job,
         vendor_comparisons.compare_vendors_job,
         ingestion_checks.validate_data_quality_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
         deliver_messages_job,
+        archives.archive_old_data_job,
     ],
     schedules=[
         automation.hourly_tick_schedule,
         automation.end_of_day_schedule,
         automation.fetch_market_data_schedule,
         fundamentals.fetch_fundamentals_schedule,
+        quotes.fetch_quotes_schedule,
         vendor_comparisons.compare_vendors_schedule,
         ingestion_checks.validate_data_quality_schedule,
+        archives.archive_old_data_schedule,
     ],
     sensors=[
         automation.catch_up_sensor,

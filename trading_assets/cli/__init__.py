@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from trading_assets.cli.accounts import account, ledger
+from trading_assets.cli.archive import archive
 from trading_assets.cli.breakers import breaker
 from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
@@ -19,6 +20,7 @@ from trading_assets.cli.doctor import doctor
 from trading_assets.cli.events import events
 from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
+from trading_assets.cli.stored_answers import reparse
 from trading_assets.cli.up import up
 
 
@@ -49,7 +51,22 @@ def trading() -> None:
     load_env_file()
 
 
-for command in (demo, up, backfill, migrate, doctor, env, sql, events, ledger, account, breaker, clock):
+for command in (
+    demo,
+    up,
+    backfill,
+    migrate,
+    doctor,
+    env,
+    sql,
+    events,
+    ledger,
+    account,
+    breaker,
+    clock,
+    reparse,
+    archive,
+):
     trading.add_command(command)
 
 
