@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
+from trading_assets.adapters import alpaca_quotes
 from trading_assets.adapters.alpaca_actions import read_lists
 from trading_assets.adapters.alpaca_calendar import calendar_in
 from trading_assets.adapters.errors import ContractBroken
@@ -33,6 +34,7 @@ from trading_assets.adapters.vendor_rows import (
 from trading_assets.domain.market.broker_calendar import BrokerSession
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.instruments import Instrument
+from trading_assets.domain.market.quotes import Quote
 from trading_assets.domain.market.sessions import NEW_YORK
 from trading_assets.domain.values import Timeframe
 
@@ -51,19 +53,12 @@ SYMBOLS_A_REQUEST = 100
 PROCESSING_TIME = timedelta(days=120)
 
 
-def _rfc3339(value: object) -> datetime:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{value!r} is no time such as 2024-05-31T13:30:00Z")
-    return moment
-
-
 class AlpacaBar(WireBar):
     model_config = ConfigDict(
         alias_generator={"ts": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}.__getitem__
     )
 
-    ts: Annotated[datetime, BeforeValidator(_rfc3339)]
+    ts: Annotated[datetime, BeforeValidator(alpaca_quotes.rfc3339)]
 
 
 class AlpacaAsset(WireModel):
@@ -138,6 +133,16 @@ class AlpacaSource:
         with self.gateway.fetch("calendar", first=first.isoformat(), last=last.isoformat()) as fetch:
             self._trading.get_calendar(GetCalendarRequest(start=first, end=last))
         return calendar_in(fetch)
+
+    def latest_quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """The newest quote on the feed of each of `symbols` that has one, by symbol. Raises AdapterError."""
+        with self.gateway.fetch("quotes", symbols=list(symbols)) as fetch:
+            for position in range(0, len(symbols), SYMBOLS_A_REQUEST):
+                chunk = symbols[position : position + SYMBOLS_A_REQUEST]
+                self._data.get(alpaca_quotes.PATH, alpaca_quotes.parameters(chunk, self.feed))
+        quotes, quarantined = alpaca_quotes.quotes_in(fetch)
+        self.gateway.quarantine(quarantined)
+        return quotes
 
     def _ask_for_bars(self, symbols: Sequence[str], question: BarQuestion) -> None:
         begin = datetime.combine(question.first, time(), NEW_YORK)

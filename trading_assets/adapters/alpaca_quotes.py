@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,7 +16,8 @@ from trading_assets.domain.market.quotes import Quote
 PATH = "/stocks/quotes/latest"
 
 
-def _rfc3339(value: object) -> datetime:
+def rfc3339(value: object) -> datetime:
+    """A time as Alpaca writes it, with the time zone and up to nanoseconds, which are cut off. Raises ValueError."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     if moment is None or moment.tzinfo is None:
         raise ValueError(f"{value!r} is no time such as 2024-05-31T13:30:00Z")
@@ -30,14 +31,14 @@ class AlpacaQuote(WireModel):
         alias_generator={"quoted_at": "t", "bid": "bp", "bid_size": "bs", "ask": "ap", "ask_size": "as"}.__getitem__
     )
 
-    quoted_at: Annotated[datetime, BeforeValidator(_rfc3339)]
+    quoted_at: Annotated[datetime, BeforeValidator(rfc3339)]
     bid: Annotated[float, Field(ge=0)]
     bid_size: Annotated[float, Field(ge=0)]
     ask: Annotated[float, Field(ge=0)]
     ask_size: Annotated[float, Field(ge=0)]
 
 
-def question_of(symbols: list[str], feed: str) -> dict[str, str]:
+def parameters(symbols: Sequence[str], feed: str) -> dict[str, str]:
     """The parameters of a request for the latest quotes of these symbols."""
     return {"symbols": ",".join(with_dots(symbol) for symbol in symbols), "feed": feed}
 

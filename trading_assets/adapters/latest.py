@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from trading_assets.adapters.postgres.database import Database
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PARSERS: Mapping[Any, Callable[[str], Any]] = {datetime: datetime.fromisoformat, date: date.fromisoformat}
 
 
 @dataclass(frozen=True)
@@ -182,15 +181,15 @@ def _decoded(kind: Kind[T], entry: CacheEntry, symbol: str) -> T | None:
         return None
     try:
         hints = get_type_hints(kind.record)
-        facts = {name: _PARSERS.get(hints[name], _same)(value) for name, value in json.loads(entry.content).items()}
+        facts = {name: _parsed(hints[name], value) for name, value in json.loads(entry.content).items()}
         value: T = cast("Any", kind.record)(**facts)
         return value if value.symbol == symbol and kind.entry(value) == entry else None
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def _same(value: Any) -> Any:
-    return value
+def _parsed(hint: Any, value: Any) -> Any:
+    return hint.fromisoformat(value) if hint in (datetime, date) else value
 
 
 def _microseconds(at: datetime) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trading_assets.domain.market.corporate_actions import CorporateAction
     from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
     from trading_assets.domain.market.instruments import Instrument
+    from trading_assets.domain.market.quotes import Quote
     from trading_assets.domain.notification.messages import Channel, Message
     from trading_assets.domain.values import Timeframe
 
@@ -66,6 +67,17 @@ class CalendarSource(Protocol):
 
     def calendar(self, first: date, last: date) -> list[BrokerSession]:
         """Every day of first..last in order, those without trading included."""
+        ...
+
+
+@runtime_checkable
+class QuoteSource(Protocol):
+    """A vendor's best bids and offers of this moment. Raises AdapterError."""
+
+    name: str
+
+    def latest_quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """The newest quote of each of `symbols` that the vendor has one of, by symbol."""
         ...
 
 

@@ -3,11 +3,13 @@
 import dagster as dg
 
 from trading_assets.defs.ingestion.fundamentals import FINANCIALS, FUNDAMENTALS
+from trading_assets.defs.ingestion.quotes import QUOTES
 from trading_assets.defs.ingestion.vendor_comparisons import VENDOR_COMPARISONS
 
-# Companies report by the quarter, and a comparison of vendors decides nothing: no reason to ask at every tick.
+# Companies report by the quarter, quotes have a rhythm of their own, and a comparison of vendors decides nothing: no
+# reason to ask at every tick.
 MARKET_DATA = dg.AssetSelection.groups("ingestion") - dg.AssetSelection.assets(
-    FINANCIALS, FUNDAMENTALS, VENDOR_COMPARISONS
+    FINANCIALS, FUNDAMENTALS, QUOTES, VENDOR_COMPARISONS
 )
 
 fetch_market_data_job = dg.define_asset_job(
