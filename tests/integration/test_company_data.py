@@ -95,3 +95,27 @@ def test_changed_fact_is_seen_from_the_moment_it_changed(database: Database) -> 
     assert market_cap(datetime(2024, 1, 1, tzinfo=UTC)) == []
     assert market_cap(row[0] - MOMENT) == [5.0]
     assert market_cap(row[0]) == [6.0]
+
+
+def test_end_of_a_list_that_became_shorter_is_gone_from_then_on(database: Database) -> None:
+    observe(database, ("holders.0", 1.0), ("holders.1", 2.0))
+    with database.transaction() as connection:
+        other = ObservedFact("X", "key_statistics", "elsewhere", "1", 1.0)
+        store_facts(connection, [other], "yahoo")
+    assert observe(database, ("holders.0", 1.0)) == 1
+    assert observe(database, ("holders.0", 1.0)) == 0
+    with database.transaction() as connection:
+        row = connection.execute("select known_at from market.fundamentals where is_gone").fetchone()
+    assert row is not None
+    assert facts_as_of(database, row[0] - MOMENT, ["X"])["item"].tolist() == ["elsewhere", "holders.0", "holders.1"]
+    assert facts_as_of(database, row[0], ["X"])["item"].tolist() == ["elsewhere", "holders.0"]
+    assert observe(database, ("holders.0", 1.0), ("holders.1", 3.0)) == 1
+    assert facts_as_of(database, FAR_FUTURE, ["X"])["number"].tolist() == [1.0, 1.0, 3.0]
+
+
+def test_topic_that_is_left_out_keeps_its_facts(database: Database) -> None:
+    observe(database, ("beta", 1.2))
+    with database.transaction() as connection:
+        assert store_facts(connection, [ObservedFact("X", "profile", "city", "Rome", None)], "polygon") == 1
+        assert store_facts(connection, [], "polygon") == 0
+    assert facts_as_of(database, FAR_FUTURE, ["X"])["item"].tolist() == ["beta", "city"]

@@ -23,7 +23,7 @@ FINANCIALS = Table(
     key=("symbol", "statement", "item", "months", "period_end"),
     compared=("amount", "currency"),
 )
-FUNDAMENTALS = Table("market.fundamentals", key=("symbol", "topic", "item"), compared=("text", "number"))
+FUNDAMENTALS = Table("market.fundamentals", key=("symbol", "topic", "item"), compared=("text", "number", "is_gone"))
 BEFORE_ALL_FILINGS = datetime(1900, 1, 1, tzinfo=UTC)
 FigureKey = tuple[str, str, str, int, date]
 
@@ -58,11 +58,12 @@ def store_figures(connection: psycopg.Connection, figures: Sequence[ReportedFigu
 
 
 def store_facts(connection: psycopg.Connection, facts: Sequence[ObservedFact], source: str) -> int:
-    """Store the facts that are new or changed; returns how many."""
+    """Store the facts that are new or changed, and the end of those that their topic has no more; returns how many."""
     known_at = _moment_of_storing(connection, FUNDAMENTALS)
     columns = (*FUNDAMENTALS.key, *FUNDAMENTALS.compared, "response_id", "known_at", "source")
-    rows = ((f.symbol, f.topic, f.item, f.text, f.number, f.response_id, known_at, source) for f in facts)
-    written = append_versions(connection, FUNDAMENTALS, columns, rows)
+    told = [(f.symbol, f.topic, f.item, f.text, f.number, False, f.response_id, known_at, source) for f in facts]
+    gone = [(*key, "", None, True, None, known_at, source) for key in _facts_no_longer_told(connection, facts, source)]
+    written = append_versions(connection, FUNDAMENTALS, columns, [*told, *gone])
     append_stored(connection, Topic.FUNDAMENTALS_STORED, FUNDAMENTALS.name, written, source)
     return written
 
@@ -107,6 +108,19 @@ def _one_filing_each(
             filings[_key(figure)].append(figure)
     for place in range(max(map(len, filings.values()), default=0)):
         yield [filed[place] for filed in filings.values() if place < len(filed)]
+
+
+def _facts_no_longer_told(
+    connection: psycopg.Connection, facts: Sequence[ObservedFact], source: str
+) -> list[tuple[str, str, str]]:
+    """Symbol, topic and item of what `source` told before in the topics of `facts`. A topic left out says nothing."""
+    told = {(fact.symbol, fact.topic, fact.item) for fact in facts}
+    topics = {(symbol, topic) for symbol, topic, _ in told}
+    stored = connection.execute(
+        "select symbol, topic, item from market.fundamentals_as_of('infinity') where symbol = any(%s) and source = %s",
+        (sorted({symbol for symbol, _ in topics}), source),
+    )
+    return [key for key in stored if key[:2] in topics and key not in told]
 
 
 def _newest_filings(connection: psycopg.Connection, symbols: set[str]) -> dict[FigureKey, datetime]:

@@ -7,6 +7,7 @@ alter table market.financials disable trigger append_only;
 update market.financials set counts_from = known_at;
 alter table market.financials enable trigger append_only;
 alter table market.financials alter column counts_from set not null;
+alter table market.fundamentals add column is_gone boolean not null default false;
 create index financials_by_time on market.financials using brin (known_at);
 create index fundamentals_by_time on market.fundamentals using brin (known_at);
 comment on column market.financials.known_at is 'When it was first seen here.';
@@ -15,6 +16,9 @@ comment on column market.financials.filed_at is
 comment on column market.financials.counts_from is
     'The earliest time at which it may be used: filed_at where the figure is told for the first time, else known_at. '
     'What a figure was at a time in the past never changes once it is stored.';
+
+comment on column market.fundamentals.is_gone is
+    'The source still tells of the topic, and no longer of this item: the end of a list that became shorter.';
 
 create function market.financials_as_of(knowledge_time timestamptz) returns setof market.financials
 language sql stable as $$
@@ -28,10 +32,14 @@ comment on function market.financials_as_of is
 
 create function market.fundamentals_as_of(knowledge_time timestamptz) returns setof market.fundamentals
 language sql stable as $$
-    select distinct on (symbol, topic, item) *
-    from market.fundamentals
-    where known_at <= knowledge_time
-    order by symbol, topic, item, version desc
+    select *
+    from (
+        select distinct on (symbol, topic, item) *
+        from market.fundamentals
+        where known_at <= knowledge_time
+        order by symbol, topic, item, version desc
+    ) as newest
+    where not is_gone
 $$;
 comment on function market.fundamentals_as_of is
     'The facts as they had been seen by a time. Vendors tell them as of today, so none counts before it was stored.';
