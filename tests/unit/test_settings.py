@@ -194,6 +194,8 @@ def test_company_vendor_is_the_named_one_or_the_first_that_knows_companies(
         ("broker:", "folder: ~/bars\nbroker:"),
         ("broker:", "fundamentals: polygon\nbroker:"),
         ("broker:", "yahoo: {requests_per_minute: 5}\nbroker:"),
+        ("broker:", "comparison: {vendors: [yahoo], tolerance_bps: 5}\nbroker:"),
+        ("broker:", "halts_file: ~/halts.csv\nbroker:"),
         ("broker:", "notifications: {email: {sender: a@example.com, recipients: [b@example.com]}}\nbroker:"),
         ("  max_position: 0.1", "  max_position: 0.10\n  allow_short: false"),
     ],
@@ -224,6 +226,13 @@ def test_fingerprint_knows_the_feed_of_alpaca_and_not_its_address(tmp_path: Path
     changed = load(tmp_path, alpaca).fingerprint()
     assert changed != load(tmp_path, alpaca.replace("sip", "iex")).fingerprint()
     assert changed == load(tmp_path, alpaca.replace("feed: sip", "feed: sip, delay_minutes: 15")).fingerprint()
+
+
+@pytest.mark.parametrize("vendors", ["[yahoo]", "[alpaca, alpaca]"])
+def test_comparison_with_the_source_itself_or_twice_is_refused(tmp_path: Path, vendors: str) -> None:
+    text = VALID.replace("source: sample", f"source: yahoo\ncomparison: {{vendors: {vendors}}}")
+    with pytest.raises(SettingsError, match="is the source itself or is listed twice"):
+        load(tmp_path, text)
 
 
 def test_environment_without_variables_is_the_embedded_default() -> None:
