@@ -15,10 +15,11 @@ from standins.http_vendor import Asked, Reply, VendorStandIn
 from trading_assets.adapters.alpaca import AlpacaSource
 from trading_assets.adapters.errors import AuthFailed
 from trading_assets.adapters.polygon import PolygonSource
+from trading_assets.adapters.postgres.corporate_actions import actions_as_of, store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, stored_fetches
 from trading_assets.adapters.vendor_gateway import VendorGateway, json_object
-from trading_assets.domain.market.corporate_actions import ActionKind
+from trading_assets.domain.market.corporate_actions import ActionKind, DelistingReason
 from trading_assets.domain.values import Timeframe
 
 PAYLOADS = Path(os.environ.get("TRADING_TEST_PAYLOADS", "/nonexistent"))
@@ -80,7 +81,41 @@ def test_alpaca_actions_over_two_pages(alpaca: AlpacaSource, vendor: VendorStand
         ("SRE", ActionKind.SPLIT),
     ]
     assert len(vendor.asked) == 2
-    assert {section for section, reason in reasons(database).items() if "not supported" in reason} > {"spin_offs"}
+    assert {reason.partition(" ")[2] for reason in reasons(database).values()} == {"was not asked for"}
+
+
+def test_alpaca_actions_of_every_recorded_kind(alpaca: AlpacaSource, vendor: VendorStandIn, database: Database) -> None:
+    vendor.routes["/v1/corporate-actions"] = lambda asked: (
+        Reply({"corporate_actions": {}, "next_page_token": None})
+        if "page_token" in asked.query
+        else recorded("alpaca/sdk_alpaca_py/get_corporate_actions.json")
+    )
+    symbols = ["MNTS", "SRE", "TPBAU", "MSBC", "FCF", "JUPW", "GLOP", "LSI", "MLVF", "ORPHY", "VFS", "ATNXQ", "IFN"]
+    actions = alpaca.corporate_actions(symbols, date(2023, 1, 1), date(2024, 12, 31))
+    assert reasons(database) == {}
+    kinds = {(action.symbol, action.kind, action.reason) for action in actions}
+    assert kinds == {
+        ("MNTS", ActionKind.SPLIT, None),
+        ("SRE", ActionKind.SPLIT, None),
+        ("TPBAU", ActionKind.SPIN_OFF, None),
+        ("TPBAU", ActionKind.RENAME, None),
+        ("MSBC", ActionKind.STOCK_DIVIDEND, None),
+        ("FCF", ActionKind.CASH_DIVIDEND, None),
+        ("JUPW", ActionKind.SPIN_OFF, None),
+        ("GLOP", ActionKind.DELISTING, DelistingReason.MERGER),
+        ("LSI", ActionKind.DELISTING, DelistingReason.MERGER),
+        ("MLVF", ActionKind.DELISTING, DelistingReason.MERGER),
+        ("ORPHY", ActionKind.DELISTING, DelistingReason.REDEMPTION),
+        ("BSAQ", ActionKind.RENAME, None),
+        ("ATNXQ", ActionKind.DELISTING, DelistingReason.WORTHLESS),
+        ("IFN", ActionKind.SPIN_OFF, None),
+    }
+    with database.transaction() as connection:
+        assert store_actions(connection, actions, "alpaca") == len(actions)
+    known = actions_as_of(database, LATER, [*symbols, "BSAQ"])
+    assert [(one.symbol, one.kind, one.new_symbol) for one in known] == [
+        (one.symbol, one.kind, one.new_symbol) for one in actions
+    ]
 
 
 def test_alpaca_asset(alpaca: AlpacaSource, vendor: VendorStandIn) -> None:
@@ -89,6 +124,8 @@ def test_alpaca_asset(alpaca: AlpacaSource, vendor: VendorStandIn) -> None:
     (instrument,) = alpaca.instruments(["AAPL"])
     assert instrument.is_tradable
     assert instrument.first_session is not None
+    assert (instrument.is_fractionable, instrument.is_easy_to_borrow) == (True, True)
+    assert instrument.source_id == "904837e3-3b76-47ec-b432-046db621571b"
 
 
 def test_alpaca_refusal(alpaca: AlpacaSource, vendor: VendorStandIn) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 from trading_assets.domain.execution.ids import activity_id
 from trading_assets.domain.execution.ledger import MARK_PRICE_DETAIL, Activity, ActivityKind, Book
 from trading_assets.domain.execution.orders import SPLIT_DETAIL, TERMINAL, OrderEvent, OrderStatus, WorkingOrder
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.values import ZERO, money, plain, quantity
+from trading_assets.domain.values import QTY_STEP, ZERO, money, plain
 
 
 def actions_on_book(
@@ -112,7 +112,7 @@ class _Desk:
         price = self.opens.get(action.symbol) or self.book.marks[action.symbol] / ratio
         detail = {"split_ratio": plain(ratio)}
         for strategy, qty in holders:
-            delta = quantity(qty * ratio) - qty
+            delta = _shares(qty * ratio) - qty
             more = {**detail, MARK_PRICE_DETAIL: plain(price)}
             self._apply(self._record(action, ActivityKind.SPLIT, strategy, action.symbol, delta, ZERO, more))
         self._fractions[action.symbol] = action, detail
@@ -139,7 +139,7 @@ class _Desk:
         for strategy, qty in holders:
             cost = money(self.book.position(strategy, action.symbol).cost_usd * value / mark)
             self._transfer(action, strategy, action.symbol, ZERO, cost, rest_price)
-            self._transfer(action, strategy, new, quantity(qty * action.share_ratio), -cost, price)
+            self._transfer(action, strategy, new, _shares(qty * action.share_ratio), -cost, price)
         self._fractions[new] = action, {"from_symbol": action.symbol}
 
     def _exchange(self, action: CorporateAction, new: str, ratio: Decimal) -> None:
@@ -154,7 +154,7 @@ class _Desk:
             cost = self.book.position(strategy, action.symbol).cost_usd
             self._transfer(action, strategy, action.symbol, -qty, cost, None)
             new_price = self.book.marks[action.symbol] if price is None else price
-            self._transfer(action, strategy, new, quantity(qty * ratio), -cost, new_price)
+            self._transfer(action, strategy, new, _shares(qty * ratio), -cost, new_price)
         if action.kind is not ActionKind.RENAME:
             self._fractions[new] = action, {"from_symbol": action.symbol}
         elif action.symbol in self._fractions:
@@ -221,6 +221,11 @@ class _Desk:
     def _apply(self, activity: Activity) -> None:
         self.book.apply_activity(activity)
         self.activities.append(activity)
+
+
+def _shares(qty: Decimal) -> Decimal:
+    """To the ledger's smallest unit, half to even: a third of 300 shares is 100, however many digits a third has."""
+    return qty.quantize(QTY_STEP, ROUND_HALF_EVEN)
 
 
 def _unpriced(action: CorporateAction) -> str:

@@ -26,7 +26,7 @@ from trading_assets.domain.execution.orders import (
     WorkingOrder,
 )
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction, DelistingReason
-from trading_assets.domain.values import Side
+from trading_assets.domain.values import ZERO, Side
 
 SESSION = date(2026, 5, 1)
 OPENS = datetime(2026, 5, 1, 13, 30, tzinfo=UTC)
@@ -300,6 +300,13 @@ def test_stock_dividend_acts_like_a_split() -> None:
     assert book.cash - cash == D("48")
 
 
+def test_reverse_split_by_three_leaves_no_rest_of_rounding() -> None:
+    book = funded(fill(BUY, "300", "10"))
+    third = CorporateAction("IBM", SESSION, ActionKind.SPLIT, split_ratio=D(1) / D(3))
+    made, _ = actions_on_book(book, [], [third], SESSION, OPENS, {"IBM": D(30)})
+    assert [(one.kind, one.qty_delta) for one in made] == [("split", -200)]
+
+
 def test_rename_in_the_middle_of_a_position_carries_it_to_the_new_symbol() -> None:
     book = funded(fill(BUY, "10", "98"))
     equity = book.equity
@@ -485,3 +492,51 @@ def test_replay_key_puts_actions_of_the_open_first_and_fees_last() -> None:
     paid = activity(ActivityKind.DIVIDEND, "1")
     traded = fill(BUY, "1", "1")
     assert sorted([fees, traded, shares, paid], key=replay_key) == [paid, shares, traded, fees]
+
+
+becoming = st.sampled_from(
+    [
+        action(ActionKind.RENAME, new_symbol="NEW"),
+        action(ActionKind.SPIN_OFF, new_symbol="NEW", share_ratio=D("0.37"), value_usd=D("0.01")),
+        action(ActionKind.STOCK_DIVIDEND, share_ratio=D("0.05")),
+        split("0.333333333"),
+        delisting(new_symbol="NEW", share_ratio=D("0.75")),
+        delisting(new_symbol="NEW", share_ratio=D("1.5"), amount_usd=D("0.02")),
+        delisting(amount_usd=D("12.34")),
+    ]
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("st"), st.sampled_from(list(Side)), st.integers(1, 5_000)), min_size=1),
+    st.decimals("0.05", "500", places=4),
+    becoming,
+)
+def test_whatever_shares_become_nothing_is_gained_or_lost_but_what_was_paid(
+    trades_made: list[tuple[str, Side, int]], price: Decimal, due: CorporateAction
+) -> None:
+    records: list[Record] = [
+        fill(side, str(qty), str(price), minute=number - 1_000, strategy=strategy)
+        for number, (strategy, side, qty) in enumerate(trades_made)
+    ]
+    book = funded(*records)
+    cost, qty = sum(p.cost_usd for p in book.positions.values()), book.quantity_of("IBM")
+    ratio = due.share_ratio or D(1)
+    cash_part = due.amount_usd or ZERO
+    opens = {"NEW": (price - cash_part) / ratio} if due.kind is ActionKind.DELISTING and due.new_symbol else {}
+    if any(value <= 0 for value in opens.values()):
+        return
+    before, traded = book.equity, book.cash + book.receivables
+    made, _ = actions_on_book(book, [], [due], SESSION, OPENS, opens)
+    assert identity_holds(book)
+    paid = book.cash + book.receivables - traded
+    assert sum(p.cost_usd for p in book.positions.values()) - book.realised + realised_before(records) == cost - paid
+    if due.kind is not ActionKind.DELISTING or due.new_symbol:
+        # A hundred-millionth of a share and the last digit of money are what rounding may cost.
+        assert abs(book.equity - before) <= D("0.0001") + abs(qty) * price * D("0.00000001")
+    again = fold("acc", [activity(ActivityKind.DEPOSIT, "100000", minute=-2_000), *records, *made])
+    assert again.positions == book.positions
+
+
+def realised_before(records: list[Record]) -> Decimal:
+    return funded(*records).realised

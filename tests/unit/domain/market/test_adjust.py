@@ -6,6 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.domain.market.adjust import (
@@ -15,7 +17,7 @@ from trading_assets.domain.market.adjust import (
     price_factor,
     unadjust_splits,
 )
-from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction, DelistingReason
 from trading_assets.domain.values import Timeframe
 
 FIRST, LAST = date(2000, 3, 1), date(2013, 3, 1)
@@ -52,6 +54,15 @@ def frame(closes: dict[date, float]) -> pd.DataFrame:
     return pd.DataFrame({"symbol": "X", "session_date": days, "closes_at": at, **values, "volume": 1000.0})
 
 
+def stock_dividend(rate: str, ex_date: date = date(2020, 1, 3)) -> CorporateAction:
+    return CorporateAction("X", ex_date, ActionKind.STOCK_DIVIDEND, share_ratio=Decimal(rate))
+
+
+def spin_off(value: str | None = None, ex_date: date = date(2020, 1, 3)) -> CorporateAction:
+    worth = None if value is None else Decimal(value)
+    return CorporateAction("X", ex_date, ActionKind.SPIN_OFF, new_symbol="Y", share_ratio=Decimal(1), value_usd=worth)
+
+
 THREE_DAYS = frame({date(2020, 1, 2): 100.0, date(2020, 1, 3): 49.0, date(2020, 1, 6): 50.0})
 
 
@@ -66,6 +77,39 @@ def test_factor_of_a_dividend_is_its_share_of_the_previous_close() -> None:
 def test_dividend_not_below_the_previous_close_is_refused() -> None:
     with pytest.raises(ValueError, match=r"X 2020-01-03: a cash_dividend of 100 USD a share after .* 100\.0 USD"):
         price_factor(dividend("100"), 100.0)
+
+
+def test_factor_of_a_stock_dividend_and_of_a_spin_off_with_a_value() -> None:
+    assert price_factor(stock_dividend("0.25"), 100.0) == 0.8
+    assert price_factor(spin_off("20"), 100.0) == 0.8
+
+
+def test_spin_off_worth_the_whole_share_or_of_unknown_worth_has_no_factor_by_itself() -> None:
+    for worthless in (spin_off("100"), spin_off()):
+        with pytest.raises(ValueError, match="X 2020-01-03: a spin_off of"):
+            price_factor(worthless, 100.0)
+
+
+def test_spin_off_of_unknown_worth_takes_it_from_the_opening_of_its_day() -> None:
+    bars = THREE_DAYS.assign(open=[100.0, 70.0, 50.0])
+    # Of the 30 USD between close and open the dividend explains 10.
+    factors = point_in_time_factors(bars, [spin_off(), dividend("10"), spin_off()])
+    assert factors.tolist() == pytest.approx([1.0, 100 / 70, 100 / 70])
+    # A share that opens higher has lost nothing.
+    assert point_in_time_factors(bars.assign(open=110.0), [spin_off()]).tolist() == [1.0, 1.0, 1.0]
+    # On the evening before nobody knows.
+    assert point_in_time_factors(bars[:1], [spin_off()]).tolist() == [1.0]
+
+
+def test_stock_dividend_makes_more_volume_and_a_rename_or_a_delisting_changes_nothing() -> None:
+    adjusted = adjusted_as_of(THREE_DAYS, [stock_dividend("0.25")], date(2020, 1, 6))
+    assert adjusted["volume"].tolist() == [1250.0, 1000.0, 1000.0]
+    assert adjusted["close"].tolist() == pytest.approx([80.0, 49.0, 50.0])
+    neutral = [
+        CorporateAction("X", date(2020, 1, 3), ActionKind.RENAME, new_symbol="Y"),
+        CorporateAction("X", date(2020, 1, 3), ActionKind.DELISTING, reason=DelistingReason.WORTHLESS),
+    ]
+    pd.testing.assert_frame_equal(adjusted_as_of(THREE_DAYS, neutral, date(2020, 1, 6)), THREE_DAYS)
 
 
 def test_adjusted_prices_and_volume_across_a_split_and_a_dividend() -> None:
@@ -191,3 +235,48 @@ def test_unadjusting_undoes_adjusting_for_splits(bars: pd.DataFrame, actions: li
     again = unadjust_splits(adjusted_as_of(bars, splits, LAST), splits, LAST)
     assert len(splits) > 2
     np.testing.assert_allclose(again[[*PRICES, "volume"]], bars[[*PRICES, "volume"]], rtol=1e-12)
+
+
+DAYS = [date(2020, 1, 2), date(2020, 1, 3), date(2020, 1, 6), date(2020, 1, 7), date(2020, 1, 8)]
+events = st.lists(
+    st.tuples(
+        st.sampled_from(DAYS[1:]),
+        st.sampled_from(
+            [
+                (ActionKind.SPLIT, {"split_ratio": Decimal(2)}),
+                (ActionKind.SPLIT, {"split_ratio": Decimal("0.1")}),
+                (ActionKind.STOCK_DIVIDEND, {"share_ratio": Decimal("0.05")}),
+                (ActionKind.CASH_DIVIDEND, {"amount_usd": Decimal("0.5")}),
+                (ActionKind.SPIN_OFF, {"value_usd": Decimal(3), "share_ratio": Decimal(1), "new_symbol": "Y"}),
+                (ActionKind.RENAME, {"new_symbol": "Z"}),
+            ]
+        ),
+    ),
+    max_size=6,
+    unique_by=lambda event: (event[0], event[1][0]),
+)
+
+
+@given(events)
+def test_a_share_that_only_had_actions_has_no_return_at_any_of_them(
+    drawn: list[tuple[date, tuple[ActionKind, dict[str, Decimal]]]],
+) -> None:
+    """Prices made by the actions alone: what leaves a share is what it falls by, so the adjusted series is flat."""
+    actions = [CorporateAction("X", day, kind, **terms) for day, (kind, terms) in drawn]
+    closes, close = {}, 100.0
+    for day in DAYS:
+        due = [action for action in actions if action.ex_date == day]
+        close *= float(np.prod([price_factor(action, close) for action in due]))
+        closes[day] = close
+    bars = frame(closes)
+    assert (bars["close"] * point_in_time_factors(bars, actions)).tolist() == pytest.approx([100.0] * len(DAYS))
+
+
+@given(events, st.integers(1, 4), st.lists(st.floats(20, 200), min_size=5, max_size=5))
+def test_what_is_learnt_later_never_changes_an_earlier_return(
+    drawn: list[tuple[date, tuple[ActionKind, dict[str, Decimal]]]], cut: int, closes: list[float]
+) -> None:
+    actions = [CorporateAction("X", day, kind, **terms) for day, (kind, terms) in drawn]
+    bars = frame(dict(zip(DAYS, closes, strict=True)))
+    as_of, later = (adjusted_as_of(bars, actions, day)["close"].to_numpy()[: cut + 1] for day in (DAYS[cut], DAYS[-1]))
+    np.testing.assert_allclose(as_of[1:] / as_of[:-1], later[1:] / later[:-1], rtol=1e-12)
