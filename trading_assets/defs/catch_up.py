@@ -93,6 +93,7 @@ def tick_after_catch_up_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         monitored_jobs=catch_up_jobs,
         request_job=tick_job,
+        minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="After a catch-up: the current session's newest bar, whose own tick came too early.",
     )
