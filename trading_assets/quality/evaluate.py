@@ -155,10 +155,9 @@ def _is_in_order(frame: pd.DataFrame, names: Sequence[str]) -> bool:
     Then nothing is twice; of sorted bars it is seen without hashing any.
     """
     *others, last = names
-    is_head = np.ones(len(frame), dtype=bool)
-    for position, name in enumerate(others):
-        is_new = (frame[name] != frame[name].shift()).to_numpy(dtype=bool)
-        is_head = is_new if position == 0 else is_head | is_new
+    is_head = np.zeros(len(frame), dtype=bool)
+    for name in others:
+        is_head |= (frame[name] != frame[name].shift()).to_numpy(dtype=bool)
     is_head[:1] = True
     values = frame[last]
     rises = (values > values.shift()).to_numpy(dtype=bool)

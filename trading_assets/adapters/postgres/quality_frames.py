@@ -57,14 +57,14 @@ def judged_instruments(database: Database, universe: Sequence[str], today: date)
     return database.frame(
         """
         select symbol, known.symbol is not null as is_known,
-               case when symbol = any(%(universe)s)
-                   then known.is_tradable and coalesce(known.last_session >= %(today)s, true) end as is_active,
+               case when symbol = any(%(universe)s::text[])
+                   then known.is_tradable and coalesce(known.last_session >= %(today)s::date, true) end as is_active,
                known.currency, known.asset_class,
                upper(regexp_replace(symbol, '[^A-Za-z0-9]', '', 'g')) as spelling
         from (
-            select unnest(%(universe)s) as symbol
+            select unnest(%(universe)s::text[]) as symbol
             union
-            select symbol from market.instruments where coalesce(last_session >= %(today)s, true)
+            select symbol from market.instruments where coalesce(last_session >= %(today)s::date, true)
         ) as wanted
         left join market.instruments as known using (symbol)
         order by symbol
