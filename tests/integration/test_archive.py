@@ -25,6 +25,7 @@ from trading_assets.adapters.archive import (
 )
 from trading_assets.adapters.errors import ContractBroken, NotFound, Transient
 from trading_assets.adapters.postgres import archives as storage
+from trading_assets.adapters.postgres.bar_histories import pack_histories, read_bars
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.vendor_responses import StoredResponses, stored_fetches
 from trading_assets.adapters.vendor_gateway import VendorResponse
@@ -242,6 +243,21 @@ def test_rows_that_took_the_place_of_archived_ones_stop_the_restoring(filled: Da
     with pytest.raises(ContractBroken, match=r"other rows stand in market\.bars"):
         restore_archive(filled, tmp_path, archive)
     assert one(filled, "select count(*) from market.bars") == 3 + 1
+
+
+def test_packed_histories_follow_the_bars_out_and_back(filled: Database, tmp_path: Path) -> None:
+    def known() -> int:
+        begin, end = datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+        return len(read_bars(filled, end, ["X"], "1d", begin, end))
+
+    pack_histories(filled, ["X"], ["1d"])
+    assert known() == 5
+    run(filled, tmp_path, EVERYTHING)
+    assert known() == 1
+    pack_histories(filled, ["X"], ["1d"])
+    for archive in archives(filled):
+        restore_archive(filled, tmp_path, archive)
+    assert known() == 5
 
 
 # What may not leave ------------------------------------------------------------------------------

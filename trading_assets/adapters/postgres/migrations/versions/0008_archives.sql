@@ -154,7 +154,8 @@ begin
         raise exception '% of % stays: %', to_char(held.month, 'YYYY-MM'), held.table_name, why
             using errcode = 'integrity_constraint_violation';
     end if;
-    -- Nobody writes until the commit, so the trigger below is never seen disabled by anybody else.
+    -- First what whoever stores takes first. Then nobody writes until the commit, and nobody sees the trigger disabled.
+    perform pg_advisory_xact_lock(hashtext(held.table_name));
     execute format('lock table %s in share row exclusive mode', held.table_name::regclass);
     which := ops.archive_condition(held.table_name, held.month);
     select * into present from ops.rows_sha256(
@@ -208,6 +209,7 @@ begin
                   detail = format('%s rows with hash %s, archived are %s rows with hash %s', present.row_count,
                                   encode(present.rows_sha256, 'hex'), held.row_count, encode(held.rows_sha256, 'hex'));
     end if;
+    perform pg_advisory_xact_lock(hashtext(held.table_name));
     if kind.emptied_column is null then
         execute format('insert into %s (%s) overriding system value select %s from %s on conflict do nothing',
                        held.table_name::regclass, list, list, staged);
