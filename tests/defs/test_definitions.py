@@ -18,6 +18,7 @@ from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.definitions import OWNERS, defs
 from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
+from trading_assets.settings import PROJECT_ROOT
 
 GROUPS = {"ingestion", "strategy", "risk", "execution", "analytics", "notification", "operations"}
 AS_NEEDED = {"notification", "operations"}
@@ -126,6 +127,15 @@ def test_order_jobs_cannot_hang_for_ever_and_sensors_look_every_few_seconds() ->
     # A catch-up can wait for a minute.
     hasty = [one for one in defs.get_repository_def().sensor_defs if one.name != "catch_up_sensor"]
     assert {one.minimum_interval_seconds for one in hasty} == {5}
+
+
+def test_guide_lists_every_job_and_says_which_schedules_are_to_be_started() -> None:
+    guide = (PROJECT_ROOT / "docs" / "guides" / "operations.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1]: line for line in guide.splitlines() if line.startswith("| `") and "_job`" in line}
+    assert set(listed) == {job.name for job in defs.jobs or ()}
+    for schedule in defs.get_repository_def().schedule_defs:
+        is_stopped = schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+        assert (f"start `{schedule.name}`" in listed[schedule.job_name]) == is_stopped
 
 
 # Secrets --------------------------------------------------------------------------------------------
