@@ -7,6 +7,7 @@ import dagster as dg
 
 from trading_assets.adapters.event_relay import try_to_relay
 from trading_assets.adapters.ports import BarSource, Clock, EventBus
+from trading_assets.adapters.postgres.bar_histories import pack_histories
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import store_instruments
@@ -92,6 +93,7 @@ def bars(
     first, last = session_range(context, clock)
     with one_line_failures():
         written = History(database, bar_source, settings, first, last, clock.now()).store(context)
+        pack_histories(database, settings.universe, settings.timeframes)
         try_to_relay(database, event_bus)
         report_rows_by_session(context, database, "market.bars", first, last)
         return table_result(database, "market.bars", first, last, written)
