@@ -21,7 +21,14 @@ def rfc3339(value: object) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     if moment is None or moment.tzinfo is None:
         raise ValueError(f"{value!r} is no time such as 2024-05-31T13:30:00Z")
-    return moment.astimezone(UTC)
+    return moment
+
+
+def _utc(value: object) -> datetime:
+    try:
+        return rfc3339(value).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is outside of the calendar") from error
 
 
 class AlpacaQuote(WireModel):
@@ -31,7 +38,7 @@ class AlpacaQuote(WireModel):
         alias_generator={"quoted_at": "t", "bid": "bp", "bid_size": "bs", "ask": "ap", "ask_size": "as"}.__getitem__
     )
 
-    quoted_at: Annotated[datetime, BeforeValidator(rfc3339)]
+    quoted_at: Annotated[datetime, BeforeValidator(_utc)]
     bid: Annotated[float, Field(ge=0)]
     bid_size: Annotated[float, Field(ge=0)]
     ask: Annotated[float, Field(ge=0)]

@@ -71,7 +71,9 @@ def test_hundreds_of_symbols_are_asked_for_a_hundred_at_a_time(source: AlpacaSou
     assert len(vendor.asked) == 3
 
 
-@pytest.mark.parametrize("broken", [row(bp=-1), row(ap="much"), row(t="noon"), [], None])
+@pytest.mark.parametrize(
+    "broken", [row(bp=-1), row(ap="much"), row(t="noon"), row(t="0001-01-01T00:00:00+02:00"), [], None]
+)
 def test_broken_quote_is_set_aside_and_the_others_are_kept(
     source: AlpacaSource, vendor: VendorStandIn, database: Database, broken: Any
 ) -> None:
