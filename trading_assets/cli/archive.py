@@ -44,17 +44,13 @@ def run() -> None:
 @MONTH
 def list_archives(table: str | None, month: datetime | None) -> None:
     """Every file, how many rows it holds and where these are now."""
-    from rich.console import Console
-    from rich.table import Table
-
     with _archive() as (database, _):
         found = _recorded(database, table, month)
-    shown = Table("file", "rows", "bytes", "state", "since")
-    shown.columns[0].overflow = "fold"
     for each in found:
         since = each.moved_at or each.verified_at
-        shown.add_row(each.path, str(each.rows.row_count), str(each.file_bytes), each.state, f"{since:%Y-%m-%d}")
-    Console().print(shown)
+        click.echo(
+            f"{each.path}: {each.rows.row_count} rows, {each.file_bytes:,} bytes, {each.state} since {since:%Y-%m-%d}"
+        )
 
 
 @archive.command("verify")

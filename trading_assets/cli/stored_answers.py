@@ -43,19 +43,14 @@ def reparse(
 
 
 def _show(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     click.echo(f"{report.answers} answers were read again.")
-    table = Table("table", "read", "not stored", "stored otherwise", "not read any more", "from elsewhere")
     for each in report.tables.values():
-        numbers = (each.read, each.added, each.changed, each.vanished, each.others)
-        table.add_row(each.table, *map(str, numbers))
-    if report.tables:
-        Console().print(table)
-    for each in report.tables.values():
+        click.echo(
+            f"{each.table}: {each.read} read, {each.added} of them not stored, {each.changed} stored otherwise; "
+            f"{each.vanished} stored and not read any more; {each.others} from elsewhere left alone"
+        )
         for example in each.examples:
-            click.echo(f"{each.table} {example}")
+            click.echo(f"  {example}")
     if report.unreadable:
         click.echo(f"{report.unreadable} questions were left out, because their answers cannot be read:", err=True)
         for complaint in report.complaints:

@@ -215,3 +215,59 @@ def test_sql_that_would_change_something_or_is_wrong_is_refused(
 )
 def test_url_without_password_keeps_the_rest(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+# Old data and stored answers ----------------------------------------------------------------------
+
+
+def old_answer(database: Database) -> None:
+    from datetime import UTC, datetime
+    from uuid import UUID
+
+    from trading_assets.adapters.postgres.vendor_responses import StoredResponses
+    from trading_assets.adapters.vendor_gateway import VendorResponse
+
+    at = datetime(2020, 1, 2, tzinfo=UTC)
+    question = {"symbols": ["X"], "timeframe": "1d", "first": "2020-01-02", "last": "2020-01-02", "until": f"{at}"}
+    body = b'{"bars": {"X": [{"t": "2019-12-31T05:00:00Z"}]}}'
+    StoredResponses(database).store(
+        VendorResponse(UUID(int=1), "alpaca", "bars/1d", question, "GET", "u", 200, {}, body, at, at)
+    )
+
+
+def test_archive_moves_lists_verifies_and_restores(tmp_path: Path, database: Database) -> None:
+    def archive(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return trading(tmp_path, "archive", *arguments, DATABASE_URL=database.url)
+
+    assert "Nothing of that is archived" in archive("list").stderr
+    old_answer(database)
+    assert "2020-01 1 rows moved" in archive("run").stdout
+    assert "market.vendor_responses/2020-01.parquet" in archive("list").stdout
+    assert archive("verify").stdout == "1 of 1 files are what was recorded.\n"
+    assert archive("restore").returncode == 2
+    assert "1 rows restored" in archive("restore", "--month", "2020-01").stdout
+    (file,) = (tmp_path / ".trading" / "archive").rglob("*.parquet")
+    file.write_bytes(b"damaged")
+    damaged = archive("verify")
+    assert (damaged.returncode, damaged.stdout) == (1, "0 of 1 files are what was recorded.\n")
+    assert f"{file.name} is damaged" in damaged.stderr
+
+
+def test_reparse_shows_what_differs_and_stores_it_when_told_to(tmp_path: Path, database: Database) -> None:
+    old_answer(database)
+    compared = trading(tmp_path, "reparse", "--vendor", "alpaca", DATABASE_URL=database.url)
+    assert compared.returncode == 1
+    assert "market.quarantined_rows" in compared.stdout
+    assert "Nothing was stored" in compared.stderr
+    for _ in range(2):
+        applied = trading(tmp_path, "reparse", "--apply", DATABASE_URL=database.url)
+        assert applied.returncode == 0, applied.stderr
+    assert trading(tmp_path, "reparse", DATABASE_URL=database.url).returncode == 0
+
+
+def test_reparse_offers_the_vendors_and_datasets_that_can_be_read() -> None:
+    from trading_assets.adapters import answer_readers
+    from trading_assets.cli import stored_answers
+
+    assert stored_answers.VENDORS == answer_readers.VENDORS
+    assert stored_answers.DATASETS == answer_readers.DATASETS
