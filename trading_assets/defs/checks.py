@@ -143,7 +143,7 @@ def suite_checks(
             )
             if engine is Engine.GREAT_EXPECTATIONS:
                 with database.transaction() as connection:
-                    quality.record_validation(connection, context.run_id, one.suite, first, last, now, outcomes)
+                    quality.record_validation(connection, context.run.run_id, one.suite, first, last, now, outcomes)
             for outcome in outcomes:
                 if outcome.name in selected:
                     yield _result(one, outcome, first, last)
