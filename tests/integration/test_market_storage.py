@@ -7,6 +7,8 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 
+from trading_assets.adapters.postgres import bar_arrays
+from trading_assets.adapters.postgres import database as postgres
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of, store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import first_sessions, store_instruments
@@ -166,7 +168,11 @@ def test_two_runs_that_store_the_same_bars_at_once_add_one_version(database: Dat
     assert sorted(written) == [0, 10]
 
 
-def test_history_of_a_table_with_many_versions_still_compares_with_the_newest(database: Database) -> None:
+@pytest.mark.parametrize("looked_up_rows", [0, 20_000])
+def test_history_of_a_table_with_many_versions_still_compares_with_the_newest(
+    database: Database, monkeypatch: pytest.MonkeyPatch, looked_up_rows: int
+) -> None:
+    monkeypatch.setattr(postgres, "LOOKED_UP_ROWS", looked_up_rows)
     frame = daily(["AAPL"], date(2010, 11, 24), date(2010, 11, 24))
     for close in (1.0, 2.0, 1.0):
         assert store(database, frame.assign(close=close)) == 1
@@ -175,3 +181,50 @@ def test_history_of_a_table_with_many_versions_still_compares_with_the_newest(da
     with database.transaction() as connection:
         versions = connection.execute("select version, close from market.bars order by version").fetchall()
     assert versions == [(1, 1.0), (2, 2.0), (3, 1.0)]
+
+
+@pytest.mark.parametrize("looked_up_rows", [0, 20_000])
+def test_new_changed_and_known_bars_together_add_only_what_differs(
+    database: Database, monkeypatch: pytest.MonkeyPatch, looked_up_rows: int
+) -> None:
+    monkeypatch.setattr(postgres, "LOOKED_UP_ROWS", looked_up_rows)
+    monkeypatch.setattr(bar_arrays, "CHUNK_ROWS", 4)
+    whole = daily(["AAPL", "IBM", "MSFT"], *THANKSGIVING_WEEK)
+    is_hole = (whole["symbol"] == "IBM") & (whole["session_date"] == date(2010, 11, 24))
+    store(database, whole[(whole["symbol"] != "MSFT") & ~is_hole])
+    open_all_gates(database)
+    corrected = whole.copy()
+    corrected.loc[1, "volume"] += 1
+
+    assert store(database, corrected.sample(frac=1, random_state=1)) == 1 + 1 + 5
+
+    pending = {pair for pair, state in gates(database).items() if state == "pending"}
+    weekdays = sorted(set(whole["session_date"]))
+    assert pending == {(weekdays[1], "AAPL"), (date(2010, 11, 24), "IBM"), *((day, "MSFT") for day in weekdays)}
+    read = bars_as_of(database, datetime.now(UTC) + timedelta(minutes=1), ["AAPL", "IBM", "MSFT"], Timeframe.SESSION)
+    pd.testing.assert_frame_equal(read, corrected, check_dtype=False)
+
+
+@pytest.mark.parametrize("looked_up_rows", [0, 20_000])
+def test_price_that_is_not_a_number_is_stored_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, looked_up_rows: int
+) -> None:
+    monkeypatch.setattr(postgres, "LOOKED_UP_ROWS", looked_up_rows)
+    frame = daily(["AAPL"], *THANKSGIVING_WEEK).assign(high=float("nan"))
+
+    assert store(database, frame) == 5
+    assert store(database, frame) == 0
+
+
+def test_bar_that_comes_twice_is_refused_and_nothing_is_stored(database: Database) -> None:
+    frame = daily(["AAPL"], *THANKSGIVING_WEEK)
+
+    with pytest.raises(ValueError, match="comes twice"):
+        store(database, pd.concat([frame, frame.iloc[[2]].assign(close=1.0)]))
+
+    assert bars_as_of(database, FAR_FUTURE, ["AAPL"], Timeframe.SESSION).empty
+
+
+def test_no_bars_store_nothing(database: Database) -> None:
+    assert store(database, daily(["AAPL"], *THANKSGIVING_WEEK).iloc[:0]) == 0
+    assert gates(database) == {}
