@@ -30,8 +30,12 @@ from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders
 from trading_assets.defs.execution.sensors import execution_sensor
 from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.defs.ingestion.assets import BARS, bars, corporate_actions, instruments
+from trading_assets.defs.ingestion.broker_calendar import broker_sessions
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
+from trading_assets.defs.ingestion.halts import trading_halts
+from trading_assets.defs.ingestion.quotes import quotes
+from trading_assets.defs.ingestion.vendor_comparisons import vendor_comparisons
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.instruments import Instrument
@@ -176,7 +180,7 @@ class Vendor:
         return [*SAMPLE.corporate_actions(*arguments), *self.fault.actions]
 
 
-COMPANIES = [fundamentals.key, financials.key]
+LEFT_OUT = [fundamentals.key, financials.key, quotes.key, vendor_comparisons.key]
 
 
 class Platform:
@@ -194,6 +198,10 @@ class Platform:
                 bars,
                 fundamentals,
                 financials,
+                broker_sessions,
+                trading_halts,
+                quotes,
+                vendor_comparisons,
                 *strategy_assets(SETTINGS),
                 trading_session,
             ],
@@ -207,7 +215,7 @@ class Platform:
                 dg.define_asset_job("checks_job", selection=dg.AssetSelection.checks_for_assets(BARS)),
                 dg.define_asset_job(
                     "any_assets_job",
-                    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(fundamentals, financials),
+                    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*LEFT_OUT),
                 ),
             ],
             resources={
@@ -216,6 +224,7 @@ class Platform:
                 "clock": self.clock,
                 "bar_source": self.vendor,
                 "fundamentals_source": NoFundamentals("sample"),
+                "comparison_sources": [],
                 "event_bus": NullEventBus(),
             },
             executor=dg.in_process_executor,
@@ -298,7 +307,7 @@ def templates(postgres_server: str, migrated_template: str) -> Iterator[Callable
         return Database(f"{server}/{names[-1]}")
 
     before = Platform(copy_of(migrated_template))
-    others = {*TRADING_SESSION, *COMPANIES}
+    others = {*TRADING_SESSION, *LEFT_OUT}
     ingestion_to_targets = [key for key in before.definitions.resolve_all_asset_keys() if key not in others]
     before.clock.at = session(BEFORE).closes_at
     stored = before.run("backfill_job", FIRST, BEFORE, ingestion_to_targets)

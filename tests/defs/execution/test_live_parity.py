@@ -18,8 +18,12 @@ from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS,
 from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders_job
 from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
 from trading_assets.defs.ingestion.assets import bars, corporate_actions, instruments
+from trading_assets.defs.ingestion.broker_calendar import broker_sessions
 from trading_assets.defs.ingestion.checks import bars_checks
 from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
+from trading_assets.defs.ingestion.halts import trading_halts
+from trading_assets.defs.ingestion.quotes import quotes
+from trading_assets.defs.ingestion.vendor_comparisons import vendor_comparisons
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
@@ -72,6 +76,10 @@ class Platform:
                 bars,
                 fundamentals,
                 financials,
+                broker_sessions,
+                trading_halts,
+                quotes,
+                vendor_comparisons,
                 *strategy_assets(SETTINGS),
                 trading_session,
             ],
@@ -89,6 +97,7 @@ class Platform:
                 "clock": self.clock,
                 "bar_source": SOURCE,
                 "fundamentals_source": NoFundamentals("sample"),
+                "comparison_sources": [],
                 "event_bus": NullEventBus(),
             },
             executor=dg.in_process_executor,
