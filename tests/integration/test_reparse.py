@@ -120,7 +120,8 @@ def yahoo_vendor(standin: VendorStandIn, database: Database, folder: Path) -> Ya
     def summary(asked: Asked) -> Reply:
         if asked.query["modules"] == "summaryProfile":
             return Reply(profile("Technology"))
-        facts = {"defaultKeyStatistics": {"beta": 1.0 + standin.restated, "sharesShort": 5}}
+        ended = {} if standin.restated else {"sharesShort": 5}
+        facts = {"defaultKeyStatistics": {"beta": 1.0 + standin.restated, "heldPercent": 0.5, **ended}}
         return Reply({"quoteSummary": {"result": [facts]}})
 
     standin.routes["/"] = Reply("", 404, {"Set-Cookie": "A3=secret; Path=/"})

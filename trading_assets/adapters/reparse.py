@@ -104,13 +104,18 @@ def reparse(database: Database, scope: Scope, *, apply: bool) -> Report:
 
 @dataclass(frozen=True)
 class _Records:
-    """How the records of a dataset are told apart and stored. `filing`: what tells versions of one answer apart."""
+    """How the records of a dataset are told apart and stored.
+
+    `filing`: what tells versions in one answer apart. `together`: records whose keys begin with the same so many
+    values are stored together, because one that is missing among them has ended; None: each for itself.
+    """
 
     table: Table
     key: Callable[[Any, str], tuple[Any, ...]]
     store: Callable[[psycopg.Connection, Sequence[Any], str], int]
     filing: Callable[[Any], Any] = lambda _record: None
     has_origin: bool = True
+    together: int | None = None
 
 
 _STORED_AS = {
@@ -145,45 +150,54 @@ _STORED_AS = {
         fundamentals.FUNDAMENTALS,
         lambda record, _: (record.symbol, record.topic, record.item),
         fundamentals.store_facts,
+        together=2,
     ),
 }
 
 
 def _reparse_records(database: Database, dataset: str, scope: Scope, report: Report, apply: bool) -> None:
     how = _STORED_AS[dataset]
-    # By key and filing, the values one after the other as the answers gave them.
-    history: dict[tuple[Any, Any], list[tuple[str, Any]]] = defaultdict(list)
+    # What is stored together, with its values one after the other as the answers gave them.
+    history: dict[Any, list[tuple[str, list[Any]]]] = defaultdict(list)
+    keys: set[tuple[Any, ...]] = set()
     read_again: set[int] = set()
     aside: list[QuarantinedRow] = []
     for fetch, records, quarantined in _readings(database, dataset, scope, report):
         read_again |= {page.response_id for page in fetch.pages}
         aside += quarantined
+        told: dict[Any, list[Any]] = defaultdict(list)
         for record in records:
-            values = history[how.key(record, fetch.vendor), how.filing(record)]
-            if not values or _without_origin(values[-1][1]) != _without_origin(record):
-                values.append((fetch.vendor, record))
+            key = how.key(record, fetch.vendor)
+            keys.add(key)
+            told[key[: how.together], how.filing(record)].append(record)
+        for unit, facts in told.items():
+            values = history[unit]
+            if not values or _without_origin(values[-1][1]) != _without_origin(facts):
+                values.append((fetch.vendor, facts))
     if not read_again:
         return
     table = report.table(how.table.name)
-    table.read += len(history)
+    table.read += len(keys)
     with database.transaction() as connection:
         stored = newest_responses(connection, how.table) if how.has_origin else {}
         is_new = how.has_origin or not has_rows(connection, how.table)
-        table.vanished += len(
-            {key for key, origin in stored.items() if origin in read_again} - {key for key, _ in history}
-        )
-        steps: dict[int, list[tuple[str, Any]]] = defaultdict(list)
-        for (key, _), values in history.items():
-            if key not in stored:
+        table.vanished += len({key for key, origin in stored.items() if origin in read_again} - keys)
+        origins: dict[Any, set[int | None]] = defaultdict(set)
+        for key, origin in stored.items():
+            origins[key[: how.together]].add(origin)
+        steps: dict[int, list[tuple[str, list[Any]]]] = defaultdict(list)
+        for (unit, _), values in history.items():
+            if unit not in origins:
                 for place, value in enumerate(values if is_new else values[-1:]):
                     steps[place].append(value)
-            elif stored[key] in read_again:
+            # The end of a fact came from no answer.
+            elif (told_by := origins[unit] - {None}) and told_by <= read_again:
                 steps[0].append(values[-1])
             else:
-                table.others += 1
+                table.others += len(values[-1][1])
         for place in sorted(steps):
             for vendor, group in groupby(sorted(steps[place], key=_vendor_of), key=_vendor_of):
-                how.store(connection, [record for _, record in group], vendor)
+                how.store(connection, [record for _, facts in group for record in facts], vendor)
         _finish(connection, how.table, table, aside, report, apply)
 
 
@@ -301,9 +315,9 @@ def _finish(
         connection.rollback()
 
 
-def _without_origin(record: Any) -> Any:
-    return replace(record, response_id=None) if hasattr(record, "response_id") else record
+def _without_origin(records: Sequence[Any]) -> list[Any]:
+    return [replace(each, response_id=None) if hasattr(each, "response_id") else each for each in records]
 
 
-def _vendor_of(value: tuple[str, Any]) -> str:
+def _vendor_of(value: tuple[str, list[Any]]) -> str:
     return value[0]
