@@ -130,7 +130,7 @@ FAULTS = {
     "bars_have_no_negative_volume": Fault(with_values(volume=-1.0)),
     "bars_lie_inside_their_session": Fault(shifted(closes_at=timedelta(hours=1))),
     "bars_lie_on_the_session_grid": Fault(shifted(ts=timedelta(minutes=1))),
-    "bars_follow_each_other": Fault(shifted(ts=-timedelta(hours=20))),
+    "bars_follow_each_other": Fault(shifted(ts=-timedelta(hours=71))),
     "bars_have_ended": Fault(shifted(closes_at=timedelta(days=3000))),
     "bars_do_not_repeat": Fault(repeated),
     "bars_have_no_unexplained_split": Fault(with_factor(open=0.5, high=0.5, low=0.5, close=0.5)),
