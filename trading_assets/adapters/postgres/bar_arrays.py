@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +49,17 @@ class BarArrays:
         """The runs of bars with the same symbol and timeframe, in order."""
         symbols, timeframes, times = (self.columns[name] for name in ("symbol", "timeframe", "ts"))
         starts = np.flatnonzero(_differs(symbols, timeframes))
-        ends = [*starts[1:].tolist(), len(self)]
+        ends = np.append(starts[1:], len(self))
         return [
-            Span(symbols[start].decode(), timeframes[start].decode(), _utc(times[start]), _utc(times[end - 1]), end)
-            for start, end in zip(starts.tolist(), ends, strict=True)
+            Span(*values)
+            for values in zip(
+                np.char.decode(symbols[starts]).tolist(),
+                np.char.decode(timeframes[starts]).tolist(),
+                np.datetime_as_string(times[starts], timezone="UTC").tolist(),
+                np.datetime_as_string(times[ends - 1], timezone="UTC").tolist(),
+                ends.tolist(),
+                strict=True,
+            )
         ]
 
     def years(self) -> list[tuple[str, str, int]]:
@@ -69,14 +76,13 @@ class BarArrays:
         return ArrayRows((sessions[firsts], symbols[firsts]))
 
 
-@dataclass(frozen=True)
-class Span:
-    """Bars of one symbol and timeframe from `first` to `last`, both UTC; `end` is where the next ones begin."""
+class Span(NamedTuple):
+    """Bars of one symbol and timeframe from `first` to `last`, UTC in ISO 8601; `end` is where the next ones begin."""
 
     symbol: str
     timeframe: str
-    first: datetime
-    last: datetime
+    first: str
+    last: str
     end: int
 
 
@@ -152,8 +158,3 @@ def _values(part: pd.DataFrame, name: str) -> NDArray[Any]:
 def _response_ids(column: pd.Series) -> NDArray[Any]:
     ids = column.where(column.notna(), None).astype("Int64")
     return np.ma.MaskedArray(ids.to_numpy(dtype=np.int64, na_value=0), mask=ids.isna().to_numpy())
-
-
-def _utc(moment: np.datetime64) -> datetime:
-    naive: datetime = moment.astype(datetime)
-    return naive.replace(tzinfo=UTC)
