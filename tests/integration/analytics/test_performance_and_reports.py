@@ -32,6 +32,7 @@ class FixedClock:
 
 class FixedSettings:
     universe = UNIVERSE
+    is_survivorship_biased = True
 
 
 @pytest.fixture
