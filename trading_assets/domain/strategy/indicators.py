@@ -1,157 +1,187 @@
-"""Technical indicators: the registry of kinds, their column names, units and warm-up, and their computation by TA-Lib.
+"""Technical indicators that strategies declare: their names, and their values over the whole history of every symbol.
 
 Point in time by construction. A symbol's indicators are computed from its first bar onwards, on forward-adjusted
 prices (raw price x product of the factors of all actions up to that bar), so a value depends on its own bar and on
 earlier ones only: neither on later bars and actions nor on the range asked for. The same bars give the same bytes.
+The kinds themselves are in `indicator_kinds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from trading_assets.domain.strategy.indicator_kinds import KINDS, LAG, UNITS, Field, Kind, Parameter, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-Unit = Literal["price", "ratio"]
 
-MINIMUM_PERIOD = 2
-MAXIMUM_PERIOD = 10_000
+MOST_DECIMALS = 4
+
+_ADJUST: dict[Field, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(("open", "high", "low", "close"), np.multiply),
+    "volume": np.divide,
+}
+"""From raw numbers and the factor of their bar to comparable ones: price x volume stays what it was."""
+
+_UNADJUST: dict[Unit, Callable[[Any, Any], Any]] = {
+    "price": np.divide,
+    "price_squared": lambda values, factor: values / factor / factor,
+    "shares": np.multiply,
+}
+"""From comparable values back to the raw units of their own bar; the other units need nothing."""
 
 
 class UnknownIndicatorError(ValueError):
     """No indicator of that kind, or parameters that it does not accept."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdjustedBars:
-    """One symbol's forward-adjusted bars in time order, float64."""
-
-    high: Floats
-    low: Floats
-    close: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One sort of indicator. `warm_up(period)` is the number of leading bars of a symbol without a value."""
-
-    title: str
-    unit: Unit
-    warm_up: Callable[[int], int]
-    values: Callable[[AdjustedBars, int], Floats]
-
-
-def _sma(bars: AdjustedBars, period: int) -> Floats:
-    import talib
-
-    return _floats(talib.SMA(bars.close, period))
-
-
-def _ema(bars: AdjustedBars, period: int) -> Floats:
-    import talib
-
-    return _floats(talib.EMA(bars.close, period))
-
-
-def _rsi(bars: AdjustedBars, period: int) -> Floats:
-    import talib
-
-    return _floats(talib.RSI(bars.close, period))
-
-
-def _atr(bars: AdjustedBars, period: int) -> Floats:
-    import talib
-
-    return _floats(talib.ATR(bars.high, bars.low, bars.close, period))
-
-
-def _floats(result: Any) -> Floats:
-    return np.asarray(result, dtype=np.float64)
-
-
-KINDS: dict[str, Kind] = {
-    "sma": Kind("Simple moving average of the close", "price", lambda period: period - 1, _sma),
-    "ema": Kind(
-        "Exponential moving average of the close, alpha 2/(period + 1), seeded with the first simple average",
-        "price",
-        lambda period: period - 1,
-        _ema,
-    ),
-    "rsi": Kind("Relative strength index of the close, 0 to 100 (Wilder 1978)", "ratio", lambda period: period, _rsi),
-    "atr": Kind("Average true range (Wilder 1978)", "price", lambda period: period, _atr),
-}
-"""Every kind of indicator by its name. Wilder 1978: "New Concepts in Technical Trading Systems"."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class Indicator:
-    """An indicator that a strategy declares, for example `Indicator("sma", 20)`. Raises UnknownIndicatorError."""
+    """An indicator that a strategy declares: `Indicator("sma", 20)`, `Indicator("bollinger_upper", 20, 2.0)`.
+
+    The parameters in the order of KINDS[kind].parameters. Raises UnknownIndicatorError.
+    """
 
     kind: str
-    period: int
+    parameters: tuple[int | float, ...]
 
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UnknownIndicatorError(
-                f"No indicator is called {self.kind!r}: choose one of {', '.join(sorted(KINDS))}."
-            )
-        is_whole = isinstance(self.period, int) and not isinstance(self.period, bool)
-        if not is_whole or not MINIMUM_PERIOD <= self.period <= MAXIMUM_PERIOD:
-            raise UnknownIndicatorError(
-                f"{self.kind}: period {self.period!r} must be a whole number of bars "
-                f"from {MINIMUM_PERIOD} to {MAXIMUM_PERIOD}."
-            )
+    def __init__(self, kind: str, *parameters: int | float) -> None:
+        if kind not in KINDS:
+            raise UnknownIndicatorError(f"No indicator is called {kind!r}: choose one of {', '.join(sorted(KINDS))}.")
+        accepted = KINDS[kind].parameters
+        if len(parameters) != len(accepted):
+            names = ", ".join(parameter.name for parameter in accepted) or "no parameters"
+            raise UnknownIndicatorError(f"{kind} takes {names}: {len(accepted)} numbers, not {len(parameters)}.")
+        numbers = [_accepted(kind, parameter, value) for parameter, value in zip(accepted, parameters, strict=True)]
+        _require_ascending(kind, dict(zip((parameter.name for parameter in accepted), numbers, strict=True)))
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "parameters", tuple(numbers))
 
     @property
     def column(self) -> str:
-        """The stable name of its column in frames and in strategy.indicators: `sma_20`."""
-        return f"{self.kind}_{self.period}"
+        """The stable name of its column in frames and in strategy.indicators: `sma_20`, `bollinger_upper_20_2p5`."""
+        return "_".join((self.kind, *(_plain(number).replace(".", "p") for number in self.parameters)))
 
     @property
     def unit(self) -> Unit:
-        """`price`: USD in the raw units of the bar's own time; `ratio`: without units."""
+        """What its values are counted in: see indicator_kinds.UNITS."""
         return KINDS[self.kind].unit
 
     @property
     def warm_up(self) -> int:
         """How many leading bars of a symbol have no value (NaN)."""
-        return KINDS[self.kind].warm_up(self.period)
+        return KINDS[self.kind].warm_up(*self.parameters)
 
     @property
     def description(self) -> str:
-        unit = "USD" if self.unit == "price" else "ratio"
-        return f"{KINDS[self.kind].title} over {self.period} bars, {unit}"
+        kind = KINDS[self.kind]
+        named = [
+            (parameter.name, _plain(value)) for parameter, value in zip(kind.parameters, self.parameters, strict=True)
+        ]
+        match named:
+            case []:
+                scope = ""
+            case [("period", period)]:
+                scope = f" over {period} bars"
+            case _:
+                scope = "".join(f", {name.replace('_', ' ')} {value}" for name, value in named)
+        return f"{kind.title}{scope}, {UNITS[kind.unit]}"
+
+
+def _accepted(kind: str, parameter: Parameter, value: Any) -> int | float:
+    is_number = isinstance(value, int if parameter.is_whole else (int, float)) and not isinstance(value, bool)
+    if is_number and parameter.minimum <= value <= parameter.maximum:
+        if parameter.is_whole:
+            return int(value)
+        if round(value, MOST_DECIMALS) == value:
+            return float(value)
+    expected = "a whole number of bars" if parameter.is_whole else f"a number with at most {MOST_DECIMALS} decimals"
+    raise UnknownIndicatorError(
+        f"{kind}: {parameter.name} {value!r} must be {expected} from {parameter.minimum} to {parameter.maximum}."
+    )
+
+
+def _require_ascending(kind: str, numbers: dict[str, int | float]) -> None:
+    for smaller, larger in pairwise(KINDS[kind].ascending):
+        if not numbers[smaller] < numbers[larger]:
+            raise UnknownIndicatorError(
+                f"{kind}: {smaller} {numbers[smaller]} must be smaller than {larger} {numbers[larger]}."
+            )
+
+
+def _plain(number: int | float) -> str:
+    """`20`, `2`, `2.5`, `0.0001`: without an exponent and without trailing zeros."""
+    text = format(Decimal(repr(number)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def compute(bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Indicator]) -> pd.DataFrame:
     """One float64 column an indicator, row for row with `bars`; NaN while a symbol warms up.
 
-    `bars`: symbol, ts, high, low, close (raw USD), one timeframe, sorted by symbol and ts, each symbol from its first
-    bar. `factors`: one positive number a bar, such that raw price x factor is the forward-adjusted price. A value in
-    units of price is divided by its bar's factor: it compares with the raw prices of its own bar. Raises ValueError.
+    `bars`: symbol, ts and the columns that the indicators read of open, high, low, close (raw USD) and volume (raw
+    shares), one timeframe, sorted by symbol and ts, each symbol from its first bar. `factors`: one positive number a
+    bar, such that raw price x factor is the forward-adjusted price and raw volume / factor the adjusted volume. Values
+    are converted back into the raw units of their own bar. Raises ValueError.
     """
     import pandas as pd
 
     factor = np.asarray(factors, dtype=np.float64)
     if factor.shape != (len(bars),) or not bool(np.all((factor > 0) & np.isfinite(factor))):
         raise ValueError(f"Indicators need one positive, finite factor for each of the {len(bars)} bars.")
+    fields = sorted({field for indicator in indicators for field in KINDS[indicator.kind].inputs})
+    if missing := [field for field in fields if field not in bars.columns]:
+        raise ValueError(f"Indicators need the columns {', '.join(missing)} of the bars.")
+    raw = {field: bars[field].to_numpy(dtype=np.float64) for field in fields}
     columns = {indicator.column: np.full(len(bars), np.nan) for indicator in indicators}
     for rows in symbol_slices(bars):
         own_factor = factor[rows]
-        adjusted = AdjustedBars(
-            *(bars[name].to_numpy(dtype=np.float64)[rows] * own_factor for name in ("high", "low", "close"))
-        )
+        adjusted = {field: _ADJUST[field](values[rows], own_factor) for field, values in raw.items()}
+        ta = Batch()
         for indicator in indicators:
-            values = KINDS[indicator.kind].values(adjusted, indicator.period)
-            columns[indicator.column][rows] = values / own_factor if indicator.unit == "price" else values
+            values = evaluate(ta, indicator, adjusted)
+            unadjust = _UNADJUST.get(indicator.unit)
+            columns[indicator.column][rows] = values if unadjust is None else unadjust(values, own_factor)
     return pd.DataFrame(columns, index=bars.index, dtype=np.float64)
+
+
+def evaluate(ta: Callable[..., Any], indicator: Indicator, adjusted: dict[Field, Any]) -> Any:
+    """The indicator's values on a symbol's adjusted bars, or on the numbers of one bar, by the functions of `ta`."""
+    kind: Kind = KINDS[indicator.kind]
+    return kind.formula(ta, *(adjusted[field] for field in kind.inputs), *indicator.parameters)
+
+
+class Batch:
+    """TA-Lib's functions over whole arrays; the same call of two indicators (three lines of a MACD) is made once."""
+
+    def __init__(self) -> None:
+        # The arguments are kept with the result: an array that lives keeps its id.
+        self._known: dict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = {}
+
+    def __call__(self, function: str, *arguments: Any) -> Any:
+        key = (function, *(id(one) if isinstance(one, np.ndarray) else one for one in arguments))
+        if key not in self._known:
+            self._known[key] = arguments, self._call(function, arguments)
+        return self._known[key][1]
+
+    @staticmethod
+    def _call(function: str, arguments: tuple[Any, ...]) -> Any:
+        import talib
+
+        return lagged(*arguments) if function == LAG else getattr(talib, function)(*arguments)
+
+
+def lagged(values: Floats) -> Floats:
+    """Each value one bar later, NaN first."""
+    return np.concatenate(([np.nan], values[:-1]))[: len(values)]
 
 
 def symbol_slices(bars: pd.DataFrame) -> Iterator[slice]:

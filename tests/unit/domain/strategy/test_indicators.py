@@ -1,6 +1,6 @@
 """Indicators against numbers computed by hand, and the proofs that they know nothing of what comes later."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -8,20 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading_assets.domain.strategy.indicators import KINDS, Indicator, UnknownIndicatorError, compute
+from trading_assets.domain.strategy.indicator_kinds import KINDS, Kind, Parameter
+from trading_assets.domain.strategy.indicators import Indicator, UnknownIndicatorError, compute
 
-ALL_KINDS = [Indicator(kind, period) for kind in KINDS for period in (3, 14)]
+ALL_KINDS = [Indicator(name, *(parameter.usual for parameter in kind.parameters)) for name, kind in KINDS.items()]
 START = datetime(2020, 1, 2, 14, 30, tzinfo=UTC)
 
 
 def bars_of(closes_by_symbol: dict[str, list[float]]) -> pd.DataFrame:
-    """Daily bars; the high is 1 USD above the close and the low 2 USD below it."""
+    """Daily bars: the open is 1 USD below the close, the high 1 USD above it and the low 2 USD below; volume 100, 101 ..."""
     rows = [
-        (symbol, START + timedelta(days=number), date(2020, 1, 2) + timedelta(days=number), close + 1, close - 2, close)
+        (symbol, START + timedelta(days=number), close - 1, close + 1, close - 2, close, 100.0 + number)
         for symbol, closes in sorted(closes_by_symbol.items())
         for number, close in enumerate(closes)
     ]
-    return pd.DataFrame(rows, columns=["symbol", "ts", "session_date", "high", "low", "close"])
+    return pd.DataFrame(rows, columns=["symbol", "ts", "open", "high", "low", "close", "volume"])
 
 
 def values_of(indicator: Indicator, closes: list[float]) -> list[float]:
@@ -56,9 +57,9 @@ def test_atr_follows_wilders_smoothing():
 
 @pytest.mark.parametrize("indicator", ALL_KINDS, ids=lambda one: one.column)
 def test_warm_up_is_exactly_the_number_of_leading_bars_without_a_value(indicator):
-    closes = (100 + np.random.default_rng(1).normal(size=40).cumsum()).tolist()
+    closes = (100 + np.random.default_rng(1).normal(size=120).cumsum()).tolist()
     is_nan = np.isnan(values_of(indicator, closes))
-    assert is_nan.tolist() == [True] * indicator.warm_up + [False] * (40 - indicator.warm_up)
+    assert is_nan.tolist() == [True] * indicator.warm_up + [False] * (120 - indicator.warm_up)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
@@ -103,7 +104,7 @@ def test_values_up_to_a_bar_keep_their_bytes_when_later_bars_change_or_are_missi
     whole = compute(bars, factors, ALL_KINDS).to_numpy()[known].tobytes()
     truncated = compute(bars.iloc[known], factors[known], ALL_KINDS).to_numpy().tobytes()
     mutated_bars = bars.copy()
-    mutated_bars.loc[mutated_bars.index[known.stop :], ["high", "low", "close"]] = noise
+    mutated_bars.loc[mutated_bars.index[known.stop :], ["open", "high", "low", "close"]] = noise
     mutated_factors = factors.copy()
     mutated_factors[known.stop :] = 7.0
     mutated = compute(mutated_bars, mutated_factors, ALL_KINDS).to_numpy()[known].tobytes()
@@ -112,12 +113,12 @@ def test_values_up_to_a_bar_keep_their_bytes_when_later_bars_change_or_are_missi
 
 
 def test_the_mutation_proof_catches_an_indicator_that_looks_ahead(monkeypatch):
-    from trading_assets.domain.strategy.indicators import Kind
+    def centred(ta, close, period):
+        return pd.Series(close).rolling(period, center=True).mean().to_numpy()
 
-    def centred(bars, period):
-        return pd.Series(bars.close).rolling(period, center=True).mean().to_numpy()
-
-    monkeypatch.setitem(KINDS, "sma", Kind("Centred", "price", lambda period: period - 1, centred))
+    period = (Parameter("period", 20, 2, 100),)
+    kind = Kind("Centred", period, ("close",), "price", lambda period: period - 1, centred, "none")
+    monkeypatch.setitem(KINDS, "sma", kind)
     closes = [1.0, 2, 6, 4, 11]
     bars = bars_of({"A": closes})
     whole = compute(bars, np.ones(5), [Indicator("sma", 3)]).to_numpy()[:3].tobytes()
@@ -138,7 +139,7 @@ def test_compute_with_a_wrong_factor_refuses(factors):
 
 
 def test_indicator_of_an_unknown_kind_lists_the_known_ones():
-    with pytest.raises(UnknownIndicatorError, match=r"'smma'.*atr, ema, rsi, sma"):
+    with pytest.raises(UnknownIndicatorError, match=r"'smma': choose one of ad, adosc, .*, sma, .*zscore"):
         Indicator("smma", 20)
 
 
