@@ -6,13 +6,13 @@ the holding limit keeps the memory finite, so that a decision can be recomputed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from trading_assets.domain.strategy.indicators import Indicator
-from trading_assets.domain.strategy.parameters import ParameterError, parameter
+from trading_assets.domain.strategy.parameters import ParameterError, StrategyParameters
 from trading_assets.domain.strategy.strategy import Strategy, View
 
 if TYPE_CHECKING:
@@ -28,16 +28,17 @@ class RsiReversion(Strategy):
     name = "rsi_reversion"
     version = "1"
 
-    @dataclass(frozen=True)
-    class Parameters:
-        period: int = parameter(14, minimum=2, maximum=500, meaning="bars of the index")
-        entry: float = parameter(30.0, minimum=1, maximum=99, meaning="crossing below it opens a position")
-        exit: float = parameter(55.0, minimum=1, maximum=99, meaning="above it a position is closed")
-        max_hold: int = parameter(20, minimum=1, maximum=1000, meaning="bars a position is held at most")
+    class Parameters(StrategyParameters):
+        period: int = Field(14, ge=2, le=500, description="bars of the index")
+        entry: float = Field(30.0, ge=1, le=99, description="crossing below it opens a position")
+        exit: float = Field(55.0, ge=1, le=99, description="above it a position is closed")
+        max_hold: int = Field(20, ge=1, le=1000, description="bars a position is held at most")
 
-        def __post_init__(self) -> None:
+        @model_validator(mode="after")
+        def _in_order(self) -> Self:
             if self.entry >= self.exit:
                 raise ParameterError(f"parameter 'entry' is {self.entry}, accepted is less than 'exit' ({self.exit}).")
+            return self
 
     parameters: Parameters
 

@@ -6,11 +6,12 @@ Returns", Journal of Finance 47(5), the variable-length moving average rule with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
 
 from trading_assets.domain.strategy.indicators import Indicator
-from trading_assets.domain.strategy.parameters import ParameterError, parameter
+from trading_assets.domain.strategy.parameters import ParameterError, StrategyParameters
 from trading_assets.domain.strategy.strategy import Strategy, View
 
 if TYPE_CHECKING:
@@ -23,14 +24,15 @@ class SmaCrossover(Strategy):
     name = "sma_crossover"
     version = "1"
 
-    @dataclass(frozen=True)
-    class Parameters:
-        fast: int = parameter(20, minimum=2, maximum=1000, meaning="bars of the fast average")
-        slow: int = parameter(50, minimum=3, maximum=2000, meaning="bars of the slow average")
+    class Parameters(StrategyParameters):
+        fast: int = Field(20, ge=2, le=1000, description="bars of the fast average")
+        slow: int = Field(50, ge=3, le=2000, description="bars of the slow average")
 
-        def __post_init__(self) -> None:
+        @model_validator(mode="after")
+        def _in_order(self) -> Self:
             if self.fast >= self.slow:
                 raise ParameterError(f"parameter 'fast' is {self.fast}, accepted is less than 'slow' ({self.slow}).")
+            return self
 
     parameters: Parameters
 

@@ -1,43 +1,53 @@
-"""Parameters of a strategy: a frozen dataclass whose fields say what they accept, and the checks that follow."""
+"""Parameters of a strategy: a Pydantic model whose fields say what they accept, and the errors that people read.
+
+What a field means stands in its `Field(default, ge=..., le=..., description=...)`; what fields mean to each other in a
+`model_validator(mode="after")` that raises ParameterError.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-P = TypeVar("P")
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError, to_json
+
+P = TypeVar("P", bound="StrategyParameters")
+
+_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 class ParameterError(ValueError):
     """A parameter is unknown or its value is not accepted; the message names it, the value and what is accepted."""
 
 
-def parameter(default: float, *, minimum: float, maximum: float, meaning: str) -> Any:
-    """A dataclass field: a number from `minimum` to `maximum`; whole when `default` is an int."""
-    return dataclasses.field(
-        default=default, metadata={"minimum": minimum, "maximum": maximum, "meaning": meaning, "kind": type(default)}
-    )
+class StrategyParameters(BaseModel):
+    """Base of every strategy's `Parameters`. Frozen; unknown names, NaN and values of another type are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
 
 def parse(parameters: type[P], values: Mapping[str, object], owner: str) -> P:
-    """An instance of the dataclass `parameters` from `values` (for example a section of trading.yaml).
+    """An instance of `parameters` from `values` (for example a section of trading.yaml).
 
     Fields that `values` leaves out keep their defaults. Raises ParameterError, in which `owner` says whose they are.
     """
-    fields = {field.name: field for field in dataclasses.fields(parameters)}  # type: ignore[arg-type]
-    for name in values:
-        if name not in fields:
-            accepted = ", ".join(fields) or "none"
-            raise ParameterError(f"{owner} has no parameter {name!r}. Accepted: {accepted}.")
-    accepted_values = {name: _accepted(fields[name], value, owner) for name, value in values.items()}
     try:
-        return parameters(**accepted_values)
-    except ParameterError as error:
-        raise ParameterError(f"{owner}: {error}") from error
+        # As JSON a list is a tuple and a word an enumeration, while "2" and true are still no numbers.
+        return parameters.model_validate_json(to_json(values, inf_nan_mode="constants"))
+    except PydanticSerializationError as error:
+        raise ParameterError(f"{owner}: a parameter is no plain value: {error}.") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise ParameterError(_explain(parameters, problem, values, owner)) from error
+
+
+def facts_of(parameters: StrategyParameters) -> dict[str, Any]:
+    """The parameters as plain JSON values by name: what their hash is made of."""
+    return parameters.model_dump(mode="json")
 
 
 def fingerprint(facts: Mapping[str, object]) -> str:
@@ -46,17 +56,34 @@ def fingerprint(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
 
-def _accepted(field: dataclasses.Field[Any], value: object, owner: str) -> object:
-    kind = field.metadata.get("kind")
-    if kind is None:
-        return value
-    low, high = field.metadata["minimum"], field.metadata["maximum"]
-    kinds = (int,) if kind is int else (int, float)
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type]
-        noun = "a whole number" if kind is int else "a number"
-        raise ParameterError(
-            f"{owner}: parameter {field.name!r} is {value!r}, accepted is {noun} from {low} to {high}."
-        )
-    # 30 and 30.0 are the same value of a float parameter, so they must have the same hash.
-    return kind(value)
+def _explain(parameters: type[StrategyParameters], problem: Any, values: Mapping[str, object], owner: str) -> str:
+    fields, location = parameters.model_fields, problem["loc"]
+    if not location:
+        return f"{owner}: {problem.get('ctx', {}).get('error', problem['msg'])}"
+    name = str(location[0])
+    if name not in fields:
+        return f"{owner} has no parameter {name!r}. Accepted: {', '.join(fields) or 'none'}."
+    if problem["type"] == "missing":
+        return f"{owner}: parameter {name!r} is missing, accepted is {_accepted(fields[name])}."
+    accepted = _accepted(fields[name]) or problem["msg"][0].lower() + problem["msg"][1:]
+    value = values.get(name, problem["input"])
+    return f"{owner}: parameter {name!r} is {value!r}, accepted is {accepted}."
+
+
+def _accepted(field: FieldInfo) -> str:
+    """What a field takes, in words: `a whole number from 2 to 50`; empty where only Pydantic can say it."""
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(map(str, get_args(field.annotation)))
+    noun = _NOUNS.get(field.annotation, "")
+    limits = {
+        name: getattr(limit, name)
+        for limit in field.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(limit, name)
+    }
+    if not noun or not limits:
+        return noun
+    if limits.keys() == {"ge", "le"}:
+        return f"{noun} from {limits['ge']} to {limits['le']}"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    return f"{noun} " + " and ".join(f"{words[name]} {value}" for name, value in limits.items())

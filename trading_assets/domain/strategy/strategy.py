@@ -6,7 +6,6 @@ or in packages of their users, fetching and storing elsewhere.
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from trading_assets.domain.strategy.facts import Facts, Figure, known_amounts, membership
 from trading_assets.domain.strategy.indicators import Floats, Indicator, symbol_slices
-from trading_assets.domain.strategy.parameters import fingerprint, parse
+from trading_assets.domain.strategy.parameters import StrategyParameters, facts_of, fingerprint, parse
 from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ SIGNAL_COLUMNS = (*DECISION_COLUMNS, "signal", "reason")
 both tz-aware UTC; `signal` is float64 from -1 (fully short) to 1 (fully long), never NaN; `reason` is for people."""
 
 WARMING_UP = "warming up"
+NO_FACTS = Facts()
 
 
 class StrategyError(Exception):
@@ -35,7 +36,7 @@ class StrategyError(Exception):
 
 
 class UndeclaredIndicatorError(KeyError):
-    """A strategy asked its view for an indicator that it does not declare."""
+    """A strategy asked its view for an indicator or a figure that it does not declare."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -46,13 +47,24 @@ class View:
 
     `bars`: symbol, timeframe, ts, closes_at, session_date, open, high, low, close, volume; one timeframe, sorted by
     symbol and ts; prices are raw USD, so across a split only indicators compare, never two bars' prices. Every bar may
-    be read for decisions at its own or a later row of the same symbol, never for an earlier one.
+    be read for decisions at its own or a later close, never for an earlier one. The same holds for `facts`: read
+    them with `figure` and `is_member`, which know only what was known at each bar's close.
     """
 
-    def __init__(self, owner: str, bars: pd.DataFrame, values: pd.DataFrame, declared: Sequence[Indicator]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        bars: pd.DataFrame,
+        values: pd.DataFrame,
+        declared: Sequence[Indicator],
+        facts: Facts = NO_FACTS,
+        figures: Sequence[Figure] = (),
+    ) -> None:
         self._owner = owner
         self._values = values.reset_index(drop=True)
         self._declared = {indicator.column for indicator in declared}
+        self._figures = tuple(figures)
+        self.facts = facts
         self.bars: pd.DataFrame = bars.reset_index(drop=True)
         if len(bars) != len(values):
             raise ValueError(f"A view needs values for every bar: {len(bars)} bars, {len(values)} rows of values.")
@@ -68,6 +80,19 @@ class View:
                 "add it to what indicators() returns."
             )
         return self._values[indicator.column].to_numpy(dtype=np.float64)
+
+    def figure(self, figure: Figure) -> Floats:
+        """A declared figure's amount as it was known at each bar's close, NaN before the first report of it.
+
+        Raises UndeclaredIndicatorError.
+        """
+        if figure not in self._figures:
+            raise UndeclaredIndicatorError(f"{self._owner} asks for {figure}: add it to what figures() returns.")
+        return known_amounts(self.facts.figures, figure, self.bars)
+
+    def is_member(self) -> npt.NDArray[np.bool_]:
+        """For every bar whether its symbol belongs to the universe in its session."""
+        return membership(self.facts.members, self.bars)
 
     def bar_numbers(self) -> npt.NDArray[np.int64]:
         """0, 1, 2 ... within each symbol, row for row."""
@@ -93,9 +118,8 @@ class Strategy(ABC):
     name: ClassVar[str]
     version: ClassVar[str]
 
-    @dataclass(frozen=True)
-    class Parameters:
-        """Override with a frozen dataclass whose fields are made by `parameter`."""
+    class Parameters(StrategyParameters):
+        """Override with a subclass of StrategyParameters whose fields are made by `Field`."""
 
     parameters: Any
 
@@ -110,6 +134,10 @@ class Strategy(ABC):
     @abstractmethod
     def indicators(self) -> tuple[Indicator, ...]:
         """The indicators that `signals` reads."""
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The lines of companies' statements that `signals` reads."""
+        return ()
 
     @abstractmethod
     def signals(self, view: View) -> pd.DataFrame:
@@ -149,38 +177,52 @@ def strategy_version(strategy: Strategy, timeframe: Timeframe) -> str:
 
     The timeframe counts as a parameter: the same rule on other bars takes other decisions.
     """
-    facts = {**dataclasses.asdict(strategy.parameters), "timeframe": timeframe.value}
+    facts = {**facts_of(strategy.parameters), "timeframe": timeframe.value}
     return f"{strategy.version}+{fingerprint(facts)}"
 
 
-def decide(configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+def decide(
+    configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame, facts: Facts = NO_FACTS
+) -> pd.DataFrame:
     """The strategy's signals on every bar, columns SIGNAL_COLUMNS, 0 while a declared indicator is NaN.
 
     `bars` and `values` (the declared indicators) as in View. Raises StrategyError, which names the strategy.
     """
-    strategy = configured.strategy
-    owner = f"Strategy {configured.name!r} ({configured.version})"
-    declared = strategy.indicators()
-    view = View(owner, bars, values, declared)
-    try:
-        answer = strategy.signals(view)
-    except Exception as error:
-        raise StrategyError(f"{owner} raised {type(error).__name__}: {error}") from error
-    signals = _checked_shape(owner, answer, view)
-    is_warming_up = np.zeros(len(signals), dtype=bool)
-    for indicator in declared:
-        is_warming_up |= np.isnan(view.indicator(indicator))
-    signal = np.where(is_warming_up, 0.0, signals["signal"].to_numpy(dtype=np.float64))
-    is_valid = np.abs(signal) <= 1
+    signals = answer(configured, bars, values, facts)
+    is_valid = (np.abs(signals["signal"]) <= 1).to_numpy()
     if not is_valid.all():
         row = signals.iloc[int(np.flatnonzero(~is_valid)[0])]
         raise StrategyError(
-            f"{owner} gave {row['signal']} for {row['symbol']} at {row['closes_at']}: it must be from -1 to 1."
+            f"{_owner(configured)} gave {row['signal']} for {row['symbol']} at {row['closes_at']}: "
+            "it must be from -1 to 1."
         )
+    return signals
+
+
+def answer(
+    configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame, facts: Facts = NO_FACTS
+) -> pd.DataFrame:
+    """As `decide`, whatever the numbers are: bars that a proof has spoilt may give signals outside of -1 to 1, or NaN."""
+    strategy = configured.strategy
+    owner = _owner(configured)
+    declared = strategy.indicators()
+    view = View(owner, bars, values, declared, facts, strategy.figures())
+    try:
+        told = strategy.signals(view)
+    except Exception as error:
+        raise StrategyError(f"{owner} raised {type(error).__name__}: {error}") from error
+    signals = _checked_shape(owner, told, view)
+    is_warming_up = np.zeros(len(signals), dtype=bool)
+    for indicator in declared:
+        is_warming_up |= np.isnan(view.indicator(indicator))
     # Adding 0.0 turns -0.0 into 0.0: one value, one bit pattern.
-    signals["signal"] = signal + 0.0
+    signals["signal"] = np.where(is_warming_up, 0.0, signals["signal"].to_numpy(dtype=np.float64)) + 0.0
     signals["reason"] = np.where(is_warming_up, WARMING_UP, signals["reason"].to_numpy(dtype=object))
     return signals
+
+
+def _owner(configured: ConfiguredStrategy) -> str:
+    return f"Strategy {configured.name!r} ({configured.version})"
 
 
 def _checked_shape(owner: str, answer: pd.DataFrame, view: View) -> pd.DataFrame:

@@ -1,14 +1,14 @@
 """The contract around a strategy: parameters, versions, the view, and what happens to a wrong answer."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import Field
 
 from trading_assets.domain.strategy.indicators import Indicator
-from trading_assets.domain.strategy.parameters import ParameterError, parameter
+from trading_assets.domain.strategy.parameters import ParameterError, StrategyParameters
 from trading_assets.domain.strategy.strategy import (
     WARMING_UP,
     ConfiguredStrategy,
@@ -27,10 +27,9 @@ class Probe(Strategy):
     name = "probe"
     version = "3"
 
-    @dataclass(frozen=True)
-    class Parameters:
-        period: int = parameter(2, minimum=2, maximum=50, meaning="bars")
-        level: float = parameter(30.0, minimum=0, maximum=100, meaning="level")
+    class Parameters(StrategyParameters):
+        period: int = Field(2, ge=2, le=50, description="bars")
+        level: float = Field(30.0, ge=0, le=100, description="level")
 
     answer = staticmethod(lambda view: view.signals(np.ones(len(view.bars)), ["because"] * len(view.bars)))
 
