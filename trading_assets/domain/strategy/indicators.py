@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from trading_assets.domain.strategy.indicator_kinds import KINDS, LAG, UNITS, Field, Kind, Parameter, Unit
+from trading_assets.domain.strategy.indicator_kinds import KINDS
+from trading_assets.domain.strategy.indicator_kinds.kind import LAG, UNITS, Field, Parameter, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +156,7 @@ def compute(bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Ind
 
 def evaluate(ta: Callable[..., Any], indicator: Indicator, adjusted: dict[Field, Any]) -> Any:
     """The indicator's values on a symbol's adjusted bars, or on the numbers of one bar, by the functions of `ta`."""
-    kind: Kind = KINDS[indicator.kind]
+    kind = KINDS[indicator.kind]
     return kind.formula(ta, *(adjusted[field] for field in kind.inputs), *indicator.parameters)
 
 

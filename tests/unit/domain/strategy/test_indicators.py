@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading_assets.domain.strategy.indicator_kinds import KINDS, Kind, Parameter
+from trading_assets.domain.strategy.indicator_kinds import KINDS
+from trading_assets.domain.strategy.indicator_kinds.kind import Kind, Parameter
 from trading_assets.domain.strategy.indicators import Indicator, UnknownIndicatorError, compute
 
 ALL_KINDS = [Indicator(name, *(parameter.usual for parameter in kind.parameters)) for name, kind in KINDS.items()]
@@ -16,7 +17,7 @@ START = datetime(2020, 1, 2, 14, 30, tzinfo=UTC)
 
 
 def bars_of(closes_by_symbol: dict[str, list[float]]) -> pd.DataFrame:
-    """Daily bars: the open is 1 USD below the close, the high 1 USD above it and the low 2 USD below; volume 100, 101 ..."""
+    """Daily bars: open 1 USD below the close, high 1 USD above it, low 2 USD below; volume 100, 101 ..."""
     rows = [
         (symbol, START + timedelta(days=number), close - 1, close + 1, close - 2, close, 100.0 + number)
         for symbol, closes in sorted(closes_by_symbol.items())
