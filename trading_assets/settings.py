@@ -50,6 +50,13 @@ class StrategySettings(Section):
     parameters: dict[str, Any] = {}
 
 
+class StrategyLimitSettings(Section):
+    """What the computation of one strategy's signals may take before it is ended."""
+
+    seconds: Annotated[float, Field(gt=0)] = 600
+    memory_mb: Annotated[int, Field(ge=64)] = 4096
+
+
 class RiskSettings(Section):
     """Limits of the pre-trade review; shares of equity unless the name says otherwise."""
 
@@ -151,6 +158,8 @@ class TradingSettings(Section):
     universe: Annotated[tuple[TickerSymbol, ...], Field(min_length=1, validate_default=True)] = ()
     timeframes: Annotated[tuple[Timeframe, ...], Field(min_length=1)]
     strategies: dict[StrategyName, StrategySettings]
+    strategies_folder: Path | None = None
+    strategy_limits: StrategyLimitSettings = StrategyLimitSettings()
     risk: RiskSettings = RiskSettings()
     broker: BrokerSettings = BrokerSettings()
     clock: Literal["wall", "replay"] = "wall"
@@ -177,9 +186,9 @@ class TradingSettings(Section):
             raise ValueError(f"{repeated[0]} is the source itself or is listed twice; compare with other vendors")
         return comparison
 
-    @field_validator("halts_file")
+    @field_validator("halts_file", "strategies_folder")
     @classmethod
-    def _halts_file_of_a_home(cls, path: Path | None) -> Path | None:
+    def _path_of_a_home(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path else None
 
     @field_validator("folder")
@@ -277,6 +286,8 @@ _MOVES_NO_ORDER = {
     "comparison",
     "halts_file",
     "universe_file",
+    "strategies_folder",
+    "strategy_limits",
 }
 
 
@@ -304,7 +315,7 @@ def load_trading_settings(path: Path | None = None) -> TradingSettings:
 
     Raises SettingsError.
     """
-    path = path or _config_path()
+    path = path or config_path()
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -323,12 +334,15 @@ def load_trading_settings(path: Path | None = None) -> TradingSettings:
             f"{path}: expected keys such as {', '.join(TradingSettings.model_fields)}; the file has none."
         )
     try:
-        return TradingSettings.model_validate(content)
+        settings = TradingSettings.model_validate(content)
     except ValidationError as error:
         # A mistyped key is also a missing one: the typing mistake is the better explanation.
         problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
         location = problem["loc"]
         raise SettingsError(f"{path}:{_line_of(root, location)}: {_explain(problem, location)}") from None
+    if settings.strategies_folder is None:
+        return settings
+    return settings.model_copy(update={"strategies_folder": path.resolve().parent / settings.strategies_folder})
 
 
 class _TradingLoader(yaml.SafeLoader):
@@ -351,7 +365,8 @@ _TradingLoader.yaml_implicit_resolvers = {
 _TradingLoader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
-def _config_path() -> Path:
+def config_path() -> Path:
+    """Where trading.yaml is looked for: TRADING_CONFIG, else the folder one is in, else the project's own."""
     if configured := os.environ.get("TRADING_CONFIG"):
         return Path(configured).expanduser()
     here = Path(CONFIG_NAME)
