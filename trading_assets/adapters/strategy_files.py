@@ -71,8 +71,9 @@ def strategies_in(path: Path) -> list[StrategyFile]:
     except (Exception, SystemExit) as error:
         # A user's file may raise anything while it is read; whatever it is, the user must learn whose it is.
         line = f" (line {number})" if (number := _line_in(path, error)) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
         raise StrategyFileError(
-            f"{path} cannot be imported: {type(error).__name__}: {error}{line}. "
+            f"{path} cannot be imported: {type(error).__name__}: {reason}{line}. "
             "Correct it, or rename it with a leading underscore so that it is not read."
         ) from error
     digest = hashlib.sha256(source).hexdigest()
@@ -97,7 +98,7 @@ def _module(path: Path, source: bytes) -> ModuleType:
     # Dataclasses and Pydantic look the names in annotations up here.
     sys.modules[module.__name__] = module
     try:
-        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102  a user's own file, named in trading.yaml
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  a user's own file, named in trading.yaml
     except BaseException:
         del sys.modules[module.__name__]
         raise
