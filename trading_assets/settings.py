@@ -38,7 +38,8 @@ class Section(BaseModel):
 
 TickerSymbol = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9.-]{0,11}$")]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")]
-StrategyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+STRATEGY_NAME = r"^[a-z][a-z0-9_]{0,39}$"
+StrategyName = Annotated[str, Field(pattern=STRATEGY_NAME)]
 KNOW_COMPANIES = {"polygon", "yahoo"}
 
 

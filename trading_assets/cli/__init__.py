@@ -18,6 +18,7 @@ from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
 from trading_assets.cli.events import events
+from trading_assets.cli.new import new
 from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.stored_answers import reparse
@@ -36,10 +37,11 @@ class _Trading(click.Group):
 
 def _is_for_the_user(error: Exception) -> bool:
     from trading_assets.adapters.errors import AdapterError
+    from trading_assets.adapters.plugins import PluginError
     from trading_assets.range_run import NoSessionsError
     from trading_assets.settings import SettingsError
 
-    return isinstance(error, AdapterError | SettingsError | NoSessionsError)
+    return isinstance(error, AdapterError | PluginError | SettingsError | NoSessionsError)
 
 
 @click.group(cls=_Trading, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,6 +66,7 @@ for command in (
     account,
     breaker,
     clock,
+    new,
     reparse,
     archive,
 ):
