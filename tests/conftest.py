@@ -6,12 +6,17 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
 
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.schema import migrate
+
+# A busy machine is no fault of the code: no example has a time limit of its own.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def _with_name(url: str, name: str) -> str:

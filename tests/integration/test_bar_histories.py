@@ -110,7 +110,7 @@ sessions = st.one_of(st.none(), st.sampled_from(DAYS))
 def test_reads_of_any_history_at_any_time_equal_the_rows(new_database: Callable[[], Database]) -> None:
     database = new_database()
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     @given(steps=steps, moment=moments, first=sessions, last=sessions)
     def check(steps: list[object], moment: datetime, first: date | None, last: date | None) -> None:
         forget_everything(database)

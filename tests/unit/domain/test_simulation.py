@@ -346,7 +346,7 @@ WIDE = replace(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories())
 def test_walk_any_history_accounts_for_every_cent(history: list[Moment]) -> None:
     account, journal = lived(*history, rules=WIDE)
@@ -391,7 +391,7 @@ def reloaded(account: Account, journal: Journal) -> Account:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories(), st.data())
 def test_walk_in_two_parts_through_the_fold_equals_walking_at_once(history: list[Moment], data: st.DataObject) -> None:
     cut = data.draw(st.integers(1, len(history) - 1))
@@ -403,7 +403,7 @@ def test_walk_in_two_parts_through_the_fold_equals_walking_at_once(history: list
     assert journal == whole
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(histories())
 def test_walk_again_over_what_it_recorded_writes_the_same_journal(history: list[Moment]) -> None:
     _, journal = lived(*history, rules=WIDE)

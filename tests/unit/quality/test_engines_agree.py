@@ -48,7 +48,7 @@ def assert_engines_agree(frame: pd.DataFrame, suite: Suite) -> None:
     assert verdicts(evaluate_suite(frame, suite)) == verdicts(run_suite(frame, suite))
 
 
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5, derandomize=True)
 @given(
     planted=st.lists(st.sampled_from(sorted(FAULTS)), max_size=3),
     actions=st.sampled_from([NO_ACTIONS, *FAULTS_OF_ACTIONS.values()]),

@@ -113,7 +113,7 @@ STRATEGIES = [SmaCrossover(fast=3, slow=7), RsiReversion(period=3, entry=45, exi
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: one.name)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(closes=st.lists(st.floats(50, 150), min_size=12, max_size=50), cut=st.integers(8, 50), noise=st.floats(1, 999))
 def test_decisions_up_to_a_bar_keep_their_bytes_when_later_bars_change_or_are_missing(strategy, closes, cut, noise):
     def decided(prices: list[float]) -> list[tuple[object, ...]]:

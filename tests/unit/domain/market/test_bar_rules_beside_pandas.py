@@ -42,7 +42,7 @@ def faults(draw: st.DrawFn) -> list[tuple[int, str, float]]:
     return draw(st.lists(places, max_size=6))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     timeframe=st.sampled_from(list(Timeframe)),
     planted=faults(),

@@ -177,7 +177,7 @@ def regular(table: pd.DataFrame) -> pd.DataFrame:
     return table[np.array(is_regular, dtype=bool)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(fine_bars(), st.sampled_from(Timeframe))
 def test_regular_volume_is_conserved_and_prices_stay_within_their_inputs(
     given_bars: tuple[pd.DataFrame, timedelta], timeframe: Timeframe
@@ -192,7 +192,7 @@ def test_regular_volume_is_conserved_and_prices_stay_within_their_inputs(
         assert (row.high, row.low, row.volume) == (part["high"].max(), part["low"].min(), part["volume"].sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(fine_bars())
 def test_bars_on_the_grid_come_back_unchanged(given_bars: tuple[pd.DataFrame, timedelta]) -> None:
     hours = regrid(given_bars[0], Timeframe.HOUR, given_bars[1])

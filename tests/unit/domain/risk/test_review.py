@@ -276,7 +276,7 @@ def moments(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return account, [{**order, "intent_id": f"{number:02}"} for number, order in enumerate(orders)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(moment=moments())
 def test_approvals_of_a_random_moment_stay_within_every_cap_together(
     moment: Any, snapshot: Any, intent: Any, limits: Any
@@ -310,7 +310,7 @@ def test_approvals_of_a_random_moment_stay_within_every_cap_together(
     assert book.working_buy_value_usd + cost <= book.cash_usd - caps.cash_buffer * book.equity_usd
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(moment=moments())
 def test_review_of_what_was_approved_approves_it_again(moment: Any, snapshot: Any, intent: Any, limits: Any) -> None:
     account, orders = moment

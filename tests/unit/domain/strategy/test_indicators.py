@@ -92,7 +92,7 @@ def test_ratio_indicators_do_not_see_a_split():
     np.testing.assert_array_equal(values, values_of(Indicator("rsi", 3), closes))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     closes=st.lists(st.floats(5, 500), min_size=2, max_size=60),
     cut=st.integers(1, 59),
