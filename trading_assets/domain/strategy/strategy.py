@@ -202,7 +202,7 @@ def decide(
 def answer(
     configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame, facts: Facts = NO_FACTS
 ) -> pd.DataFrame:
-    """As `decide`, whatever the numbers are: bars that a proof has spoilt may give signals outside of -1 to 1, or NaN."""
+    """As `decide`, whatever the numbers are: bars that a proof has spoilt may give signals beyond 1, or NaN."""
     strategy = configured.strategy
     owner = _owner(configured)
     declared = strategy.indicators()
