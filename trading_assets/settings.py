@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 from pydantic_core import PydanticCustomError
 
 from trading_assets.domain.market.universe import Membership, always, read_members, universe_id
+from trading_assets.domain.strategy.portfolio_rule import PortfolioRule, Sizing
 from trading_assets.domain.values import Timeframe
 
 PROJECT_ROOT = Path(__file__).parents[1]
@@ -49,6 +50,23 @@ class StrategySettings(Section):
     timeframe: Timeframe = Timeframe.SESSION
     capital_weight: Annotated[float, Field(ge=0, le=1)]
     parameters: dict[str, Any] = {}
+    sizing: Sizing = Sizing.UNIVERSE_SHARE
+    sizing_lookback: Annotated[int, Field(ge=20, le=1000)] = 60
+    risk_aversion: Annotated[float, Field(gt=0, le=1000)] = 5.0
+    max_symbol_weight: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_sector_weight: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @property
+    def portfolio(self) -> PortfolioRule:
+        """How the strategy's signals become weights."""
+        return PortfolioRule(
+            self.sizing, self.sizing_lookback, self.risk_aversion, self.max_symbol_weight, self.max_sector_weight
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What decides trading. Of the sizing only what its method reads: nothing for the default."""
+        sizing = {"sizing", "sizing_lookback", "risk_aversion", "max_symbol_weight", "max_sector_weight"}
+        return self.model_dump(exclude=sizing) | self.portfolio.facts()
 
 
 class StrategyLimitSettings(Section):
@@ -265,6 +283,7 @@ class TradingSettings(Section):
         count: who is told, whether it is a rehearsal, and where the data lie moves no order.
         """
         facts = self.model_dump(exclude=_MOVES_NO_ORDER)
+        facts["strategies"] = {name: strategy.facts() for name, strategy in self.strategies.items()}
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         if self.universe_file is not None:

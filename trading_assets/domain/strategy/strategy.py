@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trading_assets.domain.strategy.facts import Facts, Figure, known_amounts, membership
 from trading_assets.domain.strategy.indicators import Floats, Indicator, symbol_slices
 from trading_assets.domain.strategy.parameters import StrategyParameters, facts_of, fingerprint, parse
+from trading_assets.domain.strategy.portfolio_rule import PortfolioRule
 from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ class ConfiguredStrategy:
     strategy: Strategy
     timeframe: Timeframe
     capital_weight: float
+    portfolio: PortfolioRule = PortfolioRule()
 
     @property
     def version(self) -> str:
