@@ -43,8 +43,9 @@ class SmaCrossover(Strategy):
         fast, slow = self.indicators()
         fast_values, slow_values = view.indicator(fast), view.indicator(slow)
         is_long = fast_values > slow_values
+        fast_name, slow_name = fast.column, slow.column
         reasons = [
-            f"{fast.column} {fast_value:.2f} {'above' if above else 'not above'} {slow.column} {slow_value:.2f}"
+            f"{fast_name} {fast_value:.2f} {'above' if above else 'not above'} {slow_name} {slow_value:.2f}"
             for fast_value, slow_value, above in zip(
                 fast_values.tolist(), slow_values.tolist(), is_long.tolist(), strict=True
             )

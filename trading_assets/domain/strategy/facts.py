@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIGURE_COLUMNS = ("symbol", "statement", "item", "months", "period_end", "version", "amount", "counts_from")
-"""Columns of a frame of figures, one row a version: `period_end` is a datetime.date, `amount` float64 in the currency of
-the report, `counts_from` (tz-aware UTC) the time from which a decision may use the version."""
+"""Columns of a frame of figures, one row a version: `period_end` is a datetime.date, `amount` float64 in the currency
+of the report, `counts_from` (tz-aware UTC) the time from which a decision may use the version."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,202 @@
+"""Proof that a strategy says how many bars a decision needs: with that many before it, more of them change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from trading_assets.domain.strategy.histories import History
+from trading_assets.domain.strategy.indicators import symbol_slices
+from trading_assets.domain.strategy.proofs import (
+    SEED,
+    WARM_UP,
+    Difference,
+    Progress,
+    Proof,
+    described,
+    first_difference,
+    sampled,
+    unproven,
+)
+from trading_assets.domain.strategy.strategy import ConfiguredStrategy, StrategyError, answer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIMES = 50
+VALUE_TOLERANCE = 1e-9
+"""Relative difference up to which two values of an indicator are one value, rounded on different ways to it."""
+SIGNAL_TOLERANCE = 1e-6
+"""A millionth of a position is no other decision, where an indicator still carries a trace of its first bar."""
+
+
+def prove_warm_up(
+    configured: ConfiguredStrategy,
+    history: History,
+    times: int = TIMES,
+    seed: int = SEED,
+    progress: Progress | None = None,
+) -> Proof:
+    """Whether decisions at `times` random closes agree with n, 2n and 4n bars before them and with the whole history.
+
+    A strategy declares two numbers, and each has its proof:
+
+    - `memory`, the bars that the rule itself looks back on. The graph hands a strategy no more than these, with the
+      indicators that are stored. Here n is the memory, and signal and reason must be the same bytes.
+    - `warm_up`, the bars until the indicators have values. Here n is warm_up + memory and the indicators are computed
+      anew from n bars: each must have a value. A recursive one (EMA, RSI, ATR) has another value for every first bar,
+      for ever: 14 bars after its first value an RSI of 14 still owes a third to its beginning. For that reason the
+      graph computes indicators from a symbol's first stored bar, and no decision depends on the range asked for. What
+      remains to be known is how long that first bar matters. So n is doubled until all signals agree with those of the
+      whole history to within SIGNAL_TOLERANCE, and keep agreeing: `bars_needed` is how many bars to store before the
+      first decision worth trusting. A strategy whose signals never settle depends on when its data begin, and fails.
+      Signals that differ while the indicators agree to within VALUE_TOLERANCE are a tie that rounding decides: equal.
+    """
+    strategy = configured.strategy
+    declared = max(strategy.warm_up + strategy.memory, 1)
+    moments = np.unique(history.closes())
+    if len(moments) <= 4 * declared:
+        finding = f"The proof needs {4 * declared + 1} closes of bars and there are {len(moments)}: fetch more bars."
+        return unproven(WARM_UP, history, finding)
+    chosen = sampled(moments[4 * declared :], times, seed)
+    try:
+        return _judged(_Trial(configured, history, chosen, progress), strategy.memory, declared)
+    except StrategyError as error:
+        return unproven(WARM_UP, history, str(error))
+
+
+def _judged(trial: _Trial, memory: int, declared: int) -> Proof:
+    remembered = trial.compare(_doubled(memory, 4 * declared)[:3], stored_values)
+    if remembered.difference:
+        needed = trial.compare(_doubled(memory, trial.most_bars), stored_values).settled
+        advice = "no length agrees" if needed is None else f"decisions agree from {needed} bars on"
+        return trial.proof(f"Its memory of {memory} bars is too short, {advice}: {remembered.difference}.", needed)
+    if names := trial.without_value(declared):
+        return trial.proof(f"With the {declared} bars that it declares, {names} has no value yet.")
+    settling = trial.compare(_doubled(declared, trial.most_bars), values_anew)
+    if settling.settled is None:
+        return trial.proof(f"Its decisions always depend on the first stored bar: {settling.difference}.")
+    finding = f"{trial.decisions:,} decisions agree from {settling.settled} bars before them on"
+    if settling.settled > declared:
+        finding += f": {declared} are declared, but its indicators remember longer"
+    return trial.proof(f"{finding}.", settling.settled, passed=True)
+
+
+def _doubled(first: int, most: int) -> list[int]:
+    """first, 2 x first, 4 x first ... up to `most`; after 0 comes 1."""
+    lengths = [first]
+    while (following := max(2 * lengths[-1], 1)) <= most:
+        lengths.append(following)
+    return lengths
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """`settled`: the length from which on decisions agree, None where the longest does not; a difference before it."""
+
+    settled: int | None
+    difference: Difference | None
+
+
+Decide = Callable[["_Trial", npt.NDArray[np.int64]], "tuple[pd.DataFrame, pd.DataFrame]"]
+"""The indicators and decisions of a trial on some of its rows, when there are no others."""
+
+
+class _Trial:
+    """Decisions at the `chosen` closes with so many bars before them, against those of the whole history."""
+
+    def __init__(
+        self,
+        configured: ConfiguredStrategy,
+        history: History,
+        chosen: npt.NDArray[np.datetime64],
+        progress: Progress | None,
+    ) -> None:
+        self.configured, self.history = configured, history
+        self.values = history.values(configured)
+        self._whole = answer(configured, history.bars, self.values, history.facts)
+        self._chosen, self._progress = chosen, progress
+        self._closes = history.closes()
+        self._symbols = list(symbol_slices(history.bars))
+        self.decisions = 0
+        # Half of the closes have more bars before them, so that what agrees is not the whole history itself.
+        self.most_bars = int(np.searchsorted(np.unique(self._closes), chosen[len(chosen) // 2]))
+
+    def compare(self, lengths: Sequence[int], decide: Decide) -> _Outcome:
+        settled, shown = None, None
+        for number, length in enumerate(lengths):
+            differences = [self._difference(moment, length, decide) for moment in self._chosen]
+            found = next((difference for difference in differences if difference), None)
+            shown = shown or found
+            if found:
+                settled = None
+            elif settled is None:
+                settled = length
+            if self._progress:
+                self._progress(number + 1, len(lengths))
+        return _Outcome(settled, shown)
+
+    def without_value(self, length: int) -> str:
+        """The indicators that have a value at a close, but not when there are only `length` bars before it."""
+        names: set[str] = set()
+        for moment in self._chosen:
+            rows, own = self._rows(moment, length)
+            anew, _ = values_anew(self, rows)
+            is_lost = anew[own].isna().to_numpy() & ~self.values.iloc[rows[own]].isna().to_numpy()
+            names |= set(anew.columns[is_lost.any(axis=0)])
+        return ", ".join(sorted(names))
+
+    def proof(self, finding: str, bars_needed: int | None = None, *, passed: bool = False) -> Proof:
+        proof = Proof(WARM_UP, passed, finding, len(self._chosen), bars_needed=bars_needed)
+        return described(proof, self.history, self.decisions)
+
+    def _difference(self, moment: np.datetime64, length: int, decide: Decide) -> Difference | None:
+        rows, own = self._rows(moment, length)
+        values, decided = decide(self, rows)
+        expected, found = self._whole.iloc[rows[own]].reset_index(drop=True), decided[own].reset_index(drop=True)
+        self.decisions += len(found)
+        if decide is values_anew:
+            is_equal = _are_close(self.values.iloc[rows[own]], values[own], found, expected)
+            found.loc[is_equal, ["signal", "reason"]] = expected.loc[is_equal, ["signal", "reason"]]
+        return first_difference(expected, found, f"with {length} bars before it")
+
+    def _rows(self, moment: np.datetime64, length: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Of each symbol the bar that closes at `moment` and the `length` bars before; and which of them close then."""
+        parts = []
+        for symbol in self._symbols:
+            closes = self._closes[symbol]
+            before = symbol.start + int(np.searchsorted(closes, moment))
+            end = symbol.start + int(np.searchsorted(closes, moment, side="right"))
+            parts.append(np.arange(max(before - length, symbol.start), end))
+        rows = np.concatenate(parts)
+        return rows, np.asarray(self._closes[rows] == moment)
+
+
+def stored_values(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """With the indicators of the whole history, as the graph reads them."""
+    bars, values = (frame.iloc[rows].reset_index(drop=True) for frame in (trial.history.bars, trial.values))
+    return values, answer(trial.configured, bars, values, trial.history.facts)
+
+
+def values_anew(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """With indicators that begin at the first of the rows."""
+    bars = trial.history.bars.iloc[rows].reset_index(drop=True)
+    cut = replace(trial.history, bars=bars)
+    values = cut.values(trial.configured)
+    return values, answer(trial.configured, bars, values, cut.facts)
+
+
+def _are_close(
+    values: pd.DataFrame, other_values: pd.DataFrame, decided: pd.DataFrame, expected: pd.DataFrame
+) -> npt.NDArray[np.bool_]:
+    signal, expected_signal = (frame["signal"].to_numpy(dtype=np.float64) for frame in (decided, expected))
+    is_equal = np.isclose(signal, expected_signal, rtol=0, atol=SIGNAL_TOLERANCE, equal_nan=True)
+    if values.columns.empty:
+        return np.asarray(is_equal)
+    number, other_number = (frame.to_numpy(dtype=np.float64) for frame in (values, other_values))
+    is_tie = np.isclose(number, other_number, rtol=VALUE_TOLERANCE, atol=0, equal_nan=True).all(axis=1)
+    return np.asarray(is_equal | is_tie)
