@@ -74,7 +74,7 @@ def load_strategies(settings: TradingSettings, offers: Iterable[EntryPoint] | No
     """
     catalogue = find_strategies(settings, offers)
     return [
-        configured_strategy(name, catalogue.chosen(name), section)
+        _permitted(configured_strategy(name, catalogue.chosen(name), section), settings)
         for name, section in sorted(settings.strategies.items())
     ]
 
@@ -110,6 +110,15 @@ def configured_strategy(name: str, offer: Offer, section: StrategySettings) -> C
             f"{type(error).__name__}: {error}"
         ) from error
     return ConfiguredStrategy(name, strategy, section.timeframe, section.capital_weight, section.portfolio)
+
+
+def _permitted(configured: ConfiguredStrategy, settings: TradingSettings) -> ConfiguredStrategy:
+    if configured.strategy.sells_short and not settings.risk.allow_short:
+        raise PluginError(
+            f"trading.yaml: strategies.{configured.name} sells short, and risk.allow_short is false: one leg without "
+            "the other is another bet. Set risk.allow_short: true, or remove the strategy."
+        )
+    return configured
 
 
 def _of_file(file: StrategyFile) -> Offer:

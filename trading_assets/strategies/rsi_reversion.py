@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
+from trading_assets.domain.strategy.holding import hold, previous
 from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.parameters import ParameterError, StrategyParameters
 from trading_assets.domain.strategy.strategy import Strategy, View
@@ -52,24 +52,15 @@ class RsiReversion(Strategy):
 
     def signals(self, view: View) -> pd.DataFrame:
         (rsi,) = self.indicators()
-        values = view.indicator(rsi)
+        name, values = rsi.column, view.indicator(rsi)
         entry, exit_, max_hold = self.parameters.entry, self.parameters.exit, self.parameters.max_hold
-        row = np.arange(len(values))
-        first_row = row - view.bar_numbers()
-        previous = np.where(row > first_row, np.roll(values, 1), np.nan)
-        crossing = _newest_row((values < entry) & (previous >= entry))
-        recovery = _newest_row(values > exit_)
-        held = row - crossing
-        is_long = (crossing >= first_row) & (crossing > recovery) & (held < max_hold)
+        bar_numbers = view.bar_numbers()
+        is_crossing = (values < entry) & (previous(values, bar_numbers) >= entry)
+        is_long, held = hold(is_crossing, values > exit_, max_hold, bar_numbers)
         reasons = [
-            f"{rsi.column} {value:.1f}: crossed below {entry:g} {bars} bars ago, not yet above {exit_:g}"
+            f"{name} {value:.1f}: crossed below {entry:g} {bars} bars ago, not yet above {exit_:g}"
             if long
-            else f"{rsi.column} {value:.1f}: no open crossing below {entry:g} in the last {max_hold} bars"
+            else f"{name} {value:.1f}: no open crossing below {entry:g} in the last {max_hold} bars"
             for value, bars, long in zip(values.tolist(), held.tolist(), is_long.tolist(), strict=True)
         ]
         return view.signals(is_long, reasons)
-
-
-def _newest_row(is_event: np.ndarray) -> np.ndarray:
-    """For every row the newest row up to it on which the event happened, -1 for none."""
-    return np.maximum.accumulate(np.where(is_event, np.arange(len(is_event)), -1))

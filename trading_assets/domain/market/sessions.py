@@ -21,6 +21,8 @@ OPENING = time(9, 30)
 CLOSING = time(16, 0)
 EARLY_CLOSING = time(13, 0)
 HOUR = timedelta(hours=1)
+MOST_BARS_A_SESSION = 7
+"""A full session in hours, the shortest bars that there are."""
 
 FIRST_DAY = date.fromisoformat(xnys.FIRST_DAY)
 LAST_DAY = date.fromisoformat(xnys.LAST_DAY)

@@ -118,6 +118,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     version: ClassVar[str]
+    sells_short: ClassVar[bool] = False
+    """Whether its positions make no sense without short sales; then it needs `risk.allow_short`."""
 
     class Parameters(StrategyParameters):
         """Override with a subclass of StrategyParameters whose fields are made by `Field`."""
@@ -144,8 +146,9 @@ class Strategy(ABC):
     def signals(self, view: View) -> pd.DataFrame:
         """One row a bar of the view, in its order, columns SIGNAL_COLUMNS. Pure, and vectorised over the whole view.
 
-        A row may depend on the same symbols' bars up to its own and on at most `memory` bars before it. What it says
-        of a bar on which a declared indicator is NaN is ignored: the signal is 0 while warming up.
+        A row may depend on the bars of all symbols that close at its own close or earlier, of each symbol on at most
+        `memory` bars before it. What it says of a bar on which a declared indicator is NaN is ignored: the signal is 0
+        while warming up.
         """
 
     @property
