@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from trading_assets.domain.execution.ledger import Activity, Fill
-from trading_assets.domain.execution.orders import Order, OrderEvent
+from trading_assets.domain.execution.orders import Order, OrderEvent, TrailMark
 from trading_assets.domain.risk.verdicts import Verdict
 
 
@@ -90,3 +90,4 @@ class Journal:
     breaker_events: list[BreakerEvent] = field(default_factory=list)
     positions: list[PositionSnapshot] = field(default_factory=list)
     equity: list[EquityPoint] = field(default_factory=list)
+    trail_marks: list[TrailMark] = field(default_factory=list)

@@ -14,10 +14,12 @@ from decimal import Decimal
 from typing import TypeVar
 
 from trading_assets.domain.execution.corporate_actions import actions_on_book
+from trading_assets.domain.execution.exits import ExitPlan, committed, follow_positions, with_legs
 from trading_assets.domain.execution.fees import fee_activities
-from trading_assets.domain.execution.fill_model import FillModel, work_bar
+from trading_assets.domain.execution.fill_model import Auctions, FillModel
 from trading_assets.domain.execution.ids import activity_id, client_order_id
 from trading_assets.domain.execution.ledger import Activity, ActivityKind, Book, Fill
+from trading_assets.domain.execution.matching import work_bar
 from trading_assets.domain.execution.orders import (
     Order,
     OrderStatus,
@@ -35,7 +37,7 @@ from trading_assets.domain.risk.exposure import WORST_FILL
 from trading_assets.domain.risk.intents import intents_from_targets
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.review import review
-from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, TradingState, Verdict
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, Purpose, TradingState, Verdict
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import QTY_STEP, ZERO, Side
 
@@ -73,10 +75,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the account trades by."""
+    """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none."""
 
     limits: RiskLimits
     fill_model: FillModel
+    exits: Mapping[str, ExitPlan] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -134,7 +137,7 @@ def walk(
             for verdict, approval in permitted
             if approval.intent_id in sent or approval.intent_id not in recorded
         ]
-        submit(account, used, moment.at, moment.session, journal)
+        submit(account, used, moment.at, moment.session, rules.exits, journal)
 
 
 def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
@@ -145,10 +148,11 @@ def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) ->
     if account.session_date != moment.session.date:
         _begin_session(account, moment, journal)
     for bar in moment.bars:
-        _take_fills(account, bar, rules.fill_model, journal)
+        _take_fills(account, bar, moment.session, rules.fill_model, journal)
     book.mark(moment.closes)
     if moment.closes_session:
         _end_session(account, moment.session, journal)
+    _follow_positions(account, moment.at, moment.session, journal)
     account.as_of = moment.at
     journal.equity.append(equity_point(account))
     _trip_breakers(account, moment, rules.limits, journal)
@@ -182,17 +186,38 @@ def decide(
 
 
 def submit(
-    account: Account, permitted: Iterable[tuple[Verdict, Approval]], at: datetime, session: Session, journal: Journal
+    account: Account,
+    permitted: Iterable[tuple[Verdict, Approval]],
+    at: datetime,
+    session: Session,
+    exits: Mapping[str, ExitPlan],
+    journal: Journal,
 ) -> None:
-    """Phase three at the simulated broker: one market order an approval, acknowledged at once, working from `at`."""
+    """Phase three at the simulated broker: one market order an approval, acknowledged at once, working from `at`.
+
+    The entries of a strategy with `exits` carry legs, which are held until the entry executes. An order that closes
+    takes its shares from the legs that protected them.
+    """
     for verdict, approval in permitted:
-        working = WorkingOrder.approved(market_order(verdict.intent, approval.qty, at))
-        journal.orders.append(working.order)
-        journal.order_events.extend(
-            working.move(status, at, session.date)
-            for status in (OrderStatus.SUBMITTING, OrderStatus.ACKED, OrderStatus.WORKING)
-        )
-        account.working[working.order.client_order_id] = working
+        for order in _orders_for(verdict.intent, approval.qty, at, exits.get(verdict.intent.strategy)):
+            working = WorkingOrder.approved(order)
+            journal.orders.append(order)
+            journal.order_events.extend(
+                working.move(status, at, session.date)
+                for status in (
+                    OrderStatus.SUBMITTING,
+                    OrderStatus.ACKED,
+                    OrderStatus.HELD if order.is_leg else OrderStatus.WORKING,
+                )
+            )
+            account.working[order.client_order_id] = working
+        _follow_positions(account, at, session, journal)
+
+
+def _orders_for(intent: Intent, qty: Decimal, at: datetime, plan: ExitPlan | None) -> list[Order]:
+    order = market_order(intent, qty, at)
+    is_entry = intent.purpose in {Purpose.OPEN, Purpose.INCREASE}
+    return with_legs(order, plan, intent.leg) if is_entry and plan else [order]
 
 
 def _as_recorded(verdict: Verdict, recorded: Mapping[str, Verdict]) -> Verdict:
@@ -236,7 +261,7 @@ def account_snapshot(
     working_sells: dict[str, Decimal] = defaultdict(Decimal)
     strategy_working: dict[Side, dict[tuple[str, str], Decimal]] = {side: defaultdict(Decimal) for side in Side}
     working_buy_value = ZERO
-    for working in account.working.values():
+    for working in committed(account.working.values()):
         order = working.order
         side = working_buys if order.side is Side.BUY else working_sells
         side[order.symbol] += working.remaining
@@ -327,16 +352,24 @@ def _begin_session(account: Account, moment: Moment, journal: Journal) -> None:
     _drop_finished(account)
 
 
-def _take_fills(account: Account, bar: Bar, model: FillModel, journal: Journal) -> None:
+def _take_fills(account: Account, bar: Bar, session: Session, model: FillModel, journal: Journal) -> None:
     orders = [working for working in account.working.values() if working.order.symbol == bar.symbol]
     if not orders:
         return
-    fills, events = work_bar(orders, bar, model)
-    for fill in fills:
+    auctions = Auctions(has_opening=bar.ts == session.opens_at, has_closing=bar.closes_at == session.closes_at)
+    work = work_bar(orders, bar, model, auctions)
+    for fill in work.fills:
         account.book.apply_fill(fill)
-    account.session_fills.extend(fills)
-    journal.fills.extend(fills)
-    journal.order_events.extend(events)
+    account.session_fills.extend(work.fills)
+    journal.fills.extend(work.fills)
+    journal.order_events.extend(work.events)
+    journal.trail_marks.extend(work.trail_marks)
+    _drop_finished(account)
+
+
+def _follow_positions(account: Account, at: datetime, session: Session, journal: Journal) -> None:
+    positions = {key: position.qty for key, position in account.book.positions.items()}
+    journal.order_events.extend(follow_positions(positions, account.working.values(), at, session.date))
     _drop_finished(account)
 
 

@@ -20,7 +20,7 @@ from trading_assets.adapters.errors import LedgerConflict
 from trading_assets.adapters.postgres.database import Table, append_once, merge
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
-from trading_assets.domain.execution.orders import TERMINAL, Order, OrderEvent, WorkingOrder
+from trading_assets.domain.execution.orders import TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
 from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.simulation import Account
@@ -167,9 +167,12 @@ def _working_orders(
     live = {"account_id": account_id, "as_of": as_of, "terminal": list(TERMINAL)}
     for event in select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live):
         events[event.client_order_id].append(event)
+    marks: dict[str, list[TrailMark]] = defaultdict(list)
+    for mark in select(connection, TrailMark, _TRAIL_MARKS, ids=list(events), as_of=as_of):
+        marks[mark.client_order_id].append(mark)
     return {
         order.client_order_id: WorkingOrder.from_events(
-            order, events[order.client_order_id], filled[order.client_order_id]
+            order, events[order.client_order_id], filled[order.client_order_id], marks[order.client_order_id]
         )
         for order in select(connection, Order, _ORDERS_BY_ID, ids=list(events))
     }
@@ -282,6 +285,7 @@ def record(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
         ("risk.breaker_events", ("account_id", "breaker", "event_no"), BreakerEvent, journal.breaker_events),
         ("execution.orders", ("client_order_id",), Order, journal.orders),
         ("execution.order_events", ("client_order_id", "event_no"), OrderEvent, journal.order_events),
+        ("execution.trail_marks", ("client_order_id", "at"), TrailMark, journal.trail_marks),
         ("execution.fills", ("execution_id",), Fill, journal.fills),
         ("execution.activities", ("activity_id",), Activity, journal.activities),
     ]
@@ -423,8 +427,13 @@ _LIVE_ORDER_EVENTS: LiteralString = """
 """
 _ORDERS_BY_ID: LiteralString = """
     select client_order_id, intent_id, attempt, account_id, strategy, strategy_version, symbol, side, qty, order_type,
-           time_in_force, submitted_at, session_date, limit_price, stop_price
+           time_in_force, submitted_at, session_date, limit_price, stop_price, order_class, group_id, parent_order_id,
+           entry_offset_pct, trail_usd, trail_pct
     from execution.orders where client_order_id = any(%(ids)s) order by submitted_at, client_order_id
+"""
+_TRAIL_MARKS: LiteralString = """
+    select client_order_id, at, session_date, mark_price from execution.trail_marks
+    where client_order_id = any(%(ids)s) and at <= %(as_of)s
 """
 _CHECKS: LiteralString = """
     select intent_id, rule_id, is_passed, reason_code, value, limit_value as "limit", allowed_qty, inputs

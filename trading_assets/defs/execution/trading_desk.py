@@ -130,7 +130,9 @@ class TradingDesk:
                     refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
                     continue
                 decided_in = session(intent.session_date)
-                simulation.submit(account, [(verdict, approval)], intent.decision_at, decided_in, journal)
+                simulation.submit(
+                    account, [(verdict, approval)], intent.decision_at, decided_in, self._rules.exits, journal
+                )
             return self._store(connection, account, journal, refused)
 
     # The account ------------------------------------------------------------------------------------

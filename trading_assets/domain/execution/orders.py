@@ -5,6 +5,7 @@ The status is what the broker says of an order and moves only along the table; w
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +20,7 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
 
 
 class TimeInForce(StrEnum):
@@ -26,6 +28,22 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    OPG = "opg"
+    CLS = "cls"
+
+
+AUCTION_TIMES = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+"""Good for the opening, or the closing, auction of one session only."""
+
+
+class OrderClass(StrEnum):
+    """How orders of one group belong together: legs wait for their entry (bracket: several of them, oto: one), and of
+    legs, as of the orders of an oco group, the one that executes cancels or reduces the others."""
+
+    SIMPLE = "simple"
+    BRACKET = "bracket"
+    OCO = "oco"
+    OTO = "oto"
 
 
 class OrderStatus(StrEnum):
@@ -111,8 +129,15 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 """Every legal move. The database holds the same rows in execution.order_transitions and refuses any other move."""
 
 PRICE_STEP = Decimal("0.0001")
+CENT = Decimal("0.01")
 SPLIT_DETAIL = "split "
+ENTRY_DETAIL = "entry "
 TRIGGER_DETAIL = "triggered"
+
+
+def order_price(price: Decimal) -> Decimal:
+    """`price` on the grid of orders: cents from 1 USD on, else hundredths of a cent; half to even."""
+    return price.quantize(CENT if price >= 1 else PRICE_STEP)
 
 
 class IllegalTransition(ValueError):
@@ -130,7 +155,9 @@ class IllegalTransition(ValueError):
 class Order:
     """One attempt to execute one approved intent. `qty` is unsigned shares, prices are raw USD.
 
-    `session_date` is the session of the decision; `submitted_at` is UTC.
+    `session_date` is the session of the decision; `submitted_at` is UTC. A leg names its entry in `parent_order_id`;
+    its price may be `entry_offset_pct` percent above (negative: below) what the entry executed at. A trailing stop keeps
+    `trail_usd`, or `trail_pct` percent, from the best price so far. Raises ValueError for an impossible order.
     """
 
     client_order_id: str
@@ -148,6 +175,40 @@ class Order:
     session_date: date
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    order_class: OrderClass = OrderClass.SIMPLE
+    group_id: str | None = None
+    parent_order_id: str | None = None
+    entry_offset_pct: Decimal | None = None
+    trail_usd: Decimal | None = None
+    trail_pct: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        is_trailing = self.order_type is OrderType.TRAILING_STOP
+        if (
+            ((self.trail_usd is None) == (self.trail_pct is None))
+            if is_trailing
+            else (self.trail_usd or self.trail_pct)
+        ):
+            raise ValueError(f"order {self.client_order_id}: a trailing stop, and nothing else, has one distance")
+        if self.time_in_force in AUCTION_TIMES and self.order_type not in {OrderType.MARKET, OrderType.LIMIT}:
+            raise ValueError(
+                f"order {self.client_order_id}: an auction takes market and limit orders, no {self.order_type}"
+            )
+
+    @property
+    def is_leg(self) -> bool:
+        """Whether it protects what its entry buys or sells short, and so never opens a position."""
+        return self.parent_order_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailMark:
+    """The best price that a trailing stop has seen, raw USD, from `at` (UTC) on."""
+
+    client_order_id: str
+    at: datetime
+    session_date: date
+    mark_price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +227,8 @@ class OrderEvent:
 @dataclass(slots=True)
 class WorkingOrder:
     """An order on its way. `qty` counts executed shares as they were executed plus what is still to do, so a split
-    changes `remaining` and never `filled_qty`; prices are those of the newest split; `is_triggered` is the stop's."""
+    changes `remaining` and never `filled_qty`; prices are those of the newest split; `is_triggered` is the stop's.
+    `entry_price` is what the entry of a leg executed at, on average; `mark_price` the best price of a trailing stop."""
 
     order: Order
     status: OrderStatus
@@ -176,25 +238,41 @@ class WorkingOrder:
     limit_price: Decimal | None
     stop_price: Decimal | None
     is_triggered: bool = False
+    trail_usd: Decimal | None = None
+    entry_price: Decimal | None = None
+    mark_price: Decimal | None = None
 
     @classmethod
     def approved(cls, order: Order) -> WorkingOrder:
         """Before its first event, which is the move to SUBMITTING."""
-        return cls(order, OrderStatus.APPROVED, 0, order.qty, ZERO, order.limit_price, order.stop_price)
+        working = cls(order, OrderStatus.APPROVED, 0, order.qty, ZERO, order.limit_price, order.stop_price)
+        working.trail_usd = order.trail_usd
+        return working
 
     @classmethod
-    def from_events(cls, order: Order, events: Iterable[OrderEvent], filled_qty: Decimal) -> WorkingOrder:
-        """The order as its recorded events, in order of `event_no`, and its booked fills left it.
+    def from_events(
+        cls, order: Order, events: Iterable[OrderEvent], filled_qty: Decimal, marks: Iterable[TrailMark] = ()
+    ) -> WorkingOrder:
+        """The order as its recorded events, in order of `event_no`, its booked fills and its trail marks left it.
 
         Raises IllegalTransition when the record contains a move that the table does not have.
         """
         working = cls.approved(order)
+        later = deque(sorted(marks, key=lambda mark: mark.at))
         for event in events:
+            was_held = working.status is OrderStatus.HELD
             working.move(event.status, event.at, event.session_date, event.qty, event.detail)
             if event.detail == TRIGGER_DETAIL:
                 working.is_triggered = True
-            elif event.detail.startswith(SPLIT_DETAIL) and event.status is not OrderStatus.HELD:
+            elif event.detail.startswith(ENTRY_DETAIL):
+                working.enter(Decimal(event.detail.removeprefix(ENTRY_DETAIL)))
+            elif event.detail.startswith(SPLIT_DETAIL) and was_held:
+                # Marks are prices of their time: those from before the split are prices of an old share.
+                while later and later[0].at <= event.at:
+                    working.trail(later.popleft().mark_price)
                 working.divide_prices(Decimal(event.detail.removeprefix(SPLIT_DETAIL)))
+        for mark in later:
+            working.trail(mark.mark_price)
         working.filled_qty = filled_qty
         return working
 
@@ -222,25 +300,65 @@ class WorkingOrder:
         return OrderEvent(self.order.client_order_id, self.event_no, status, self.qty, at, session, detail)
 
     def restate(self, at: datetime, session: date, detail: str, qty: Decimal | None = None) -> list[OrderEvent]:
-        """Hold the order and put it back as it was, with `qty` if given: two events, because both are legal moves."""
+        """Hold the order and put it back as it was, with `qty` if given: two events, because both are legal moves.
+
+        An order that is held already stays so, by one event.
+        """
+        if self.status is OrderStatus.HELD:
+            return [self.move(OrderStatus.HELD, at, session, qty, detail)]
         status = self.status
         return [
             self.move(OrderStatus.HELD, at, session, detail=detail),
             self.move(status, at, session, qty, detail),
         ]
 
+    def resume(self, at: datetime, session: date, detail: str, qty: Decimal) -> list[OrderEvent]:
+        """Put the order to work for `qty` shares in all: a held one again, a working one with its new quantity."""
+        if self.status is not OrderStatus.HELD:
+            return self.restate(at, session, detail, qty)
+        status = OrderStatus.PARTIALLY_FILLED if self.filled_qty else OrderStatus.WORKING
+        return [self.move(status, at, session, qty, detail)]
+
+    def enter(self, price: Decimal) -> None:
+        """The entry of this leg has executed at `price`, on average: what is relative to it becomes a price."""
+        self.entry_price = price
+        if self.order.order_type is OrderType.TRAILING_STOP:
+            if self.mark_price is None:
+                self.trail(price)
+            return
+        if self.order.entry_offset_pct is not None:
+            level = order_price(price * (1 + self.order.entry_offset_pct / 100))
+            if self.order.order_type is OrderType.LIMIT:
+                self.limit_price = level
+            else:
+                self.stop_price = level
+
+    def trail(self, price: Decimal) -> None:
+        """Let a trailing stop see `price`: it follows a better one, up for a sell, down for a buy, and never back."""
+        side = self.order.side
+        if self.mark_price is None or (price - self.mark_price) * side.sign < 0:
+            self.mark_price = price
+        self.stop_price = (self.mark_price + side.sign * self._trail_distance(self.mark_price)).quantize(PRICE_STEP)
+
+    def _trail_distance(self, mark: Decimal) -> Decimal:
+        if self.trail_usd is not None:
+            return self.trail_usd
+        return mark * (self.order.trail_pct or ZERO) / 100
+
     def divide_prices(self, ratio: Decimal) -> None:
         """Prices of a new share, when `ratio` new shares stand for one old: to 4 decimals, half to even."""
-        self.limit_price = None if self.limit_price is None else (self.limit_price / ratio).quantize(PRICE_STEP)
-        self.stop_price = None if self.stop_price is None else (self.stop_price / ratio).quantize(PRICE_STEP)
+        for name in ("limit_price", "stop_price", "trail_usd", "entry_price", "mark_price"):
+            price: Decimal | None = getattr(self, name)
+            if price is not None:
+                setattr(self, name, (price / ratio).quantize(PRICE_STEP))
 
 
 def expire_day_orders(orders: Sequence[WorkingOrder], closes_at: datetime, session: date) -> list[OrderEvent]:
-    """Expire the live DAY orders that were submitted before this close; one decided at the close works tomorrow."""
+    """Expire the live orders of this session that were submitted before its close; one decided there works tomorrow."""
     return [
         working.move(OrderStatus.EXPIRED, closes_at, session, detail="end of the session")
         for working in orders
-        if working.order.time_in_force is TimeInForce.DAY
+        if working.order.time_in_force is not TimeInForce.GTC
         and working.order.submitted_at < closes_at
         and working.status in EXECUTABLE | {OrderStatus.DONE_FOR_DAY, OrderStatus.HELD}
     ]
