@@ -27,20 +27,6 @@ Floats = npt.NDArray[np.float64]
 
 MOST_DECIMALS = 4
 
-_ADJUST: dict[Field, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("open", "high", "low", "close"), np.multiply),
-    "volume": np.divide,
-}
-"""From raw numbers and the factor of their bar to comparable ones: price x volume stays what it was."""
-
-_UNADJUST: dict[Unit, Callable[[Any, Any], Any]] = {
-    "price": np.divide,
-    "price_squared": lambda values, factor: values / factor / factor,
-    "shares": np.multiply,
-}
-"""From comparable values back to the raw units of their own bar; the other units need nothing."""
-
-
 class UnknownIndicatorError(ValueError):
     """No indicator of that kind, or parameters that it does not accept."""
 
@@ -135,23 +121,51 @@ def compute(bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Ind
     """
     import pandas as pd
 
+    raw, factor = checked_inputs(bars, factors, indicators)
+    # One row an indicator: each column of the frame is contiguous, and the frame takes the memory as it is.
+    values = np.empty((len(indicators), len(bars)))
+    for rows in symbol_slices(bars):
+        own_factor = factor[rows]
+        ta = Batch()
+        adjusted = {field: column[rows] * adjusted_units(unit_of(field), own_factor) for field, column in raw.items()}
+        for number, indicator in enumerate(indicators):
+            worth = adjusted_units(indicator.unit, own_factor)
+            np.divide(evaluate(ta, indicator, adjusted), worth, out=values[number, rows])
+    names = [indicator.column for indicator in indicators]
+    return pd.DataFrame(values.T, index=bars.index, columns=names, copy=False)
+
+
+def checked_inputs(
+    bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Indicator]
+) -> tuple[dict[Field, Floats], Floats]:
+    """The columns of `bars` that the indicators read, and the factors. Raises ValueError."""
     factor = np.asarray(factors, dtype=np.float64)
     if factor.shape != (len(bars),) or not bool(np.all((factor > 0) & np.isfinite(factor))):
         raise ValueError(f"Indicators need one positive, finite factor for each of the {len(bars)} bars.")
     fields = sorted({field for indicator in indicators for field in KINDS[indicator.kind].inputs})
     if missing := [field for field in fields if field not in bars.columns]:
         raise ValueError(f"Indicators need the columns {', '.join(missing)} of the bars.")
-    raw = {field: bars[field].to_numpy(dtype=np.float64) for field in fields}
-    columns = {indicator.column: np.full(len(bars), np.nan) for indicator in indicators}
-    for rows in symbol_slices(bars):
-        own_factor = factor[rows]
-        adjusted = {field: _ADJUST[field](values[rows], own_factor) for field, values in raw.items()}
-        ta = Batch()
-        for indicator in indicators:
-            values = evaluate(ta, indicator, adjusted)
-            unadjust = _UNADJUST.get(indicator.unit)
-            columns[indicator.column][rows] = values if unadjust is None else unadjust(values, own_factor)
-    return pd.DataFrame(columns, index=bars.index, dtype=np.float64)
+    return {field: bars[field].to_numpy(dtype=np.float64) for field in fields}, factor
+
+
+def adjusted_units(unit: Unit, factor: Any) -> Any:
+    """How many units of the forward-adjusted series one raw unit of the bar with that factor is worth.
+
+    Adjusted volume is raw volume / factor, so that price x volume stays what it was.
+    """
+    match unit:
+        case "price":
+            return factor
+        case "price_squared":
+            return factor * factor
+        case "shares":
+            return 1.0 / factor
+        case "usd" | "ratio":
+            return 1.0
+
+
+def unit_of(field: Field) -> Unit:
+    return "shares" if field == "volume" else "price"
 
 
 def evaluate(ta: Callable[..., Any], indicator: Indicator, adjusted: dict[Field, Any]) -> Any:
@@ -187,12 +201,14 @@ def lagged(values: Floats) -> Floats:
 
 def symbol_slices(bars: pd.DataFrame) -> Iterator[slice]:
     """The rows of each symbol. Raises ValueError unless a symbol's rows stand together, by ts, without doubles."""
+    import pandas as pd
+
     if bars.empty:
         return
-    symbols = bars["symbol"].to_numpy(dtype=object)
-    times = bars["ts"].to_numpy()
-    is_new = symbols[1:] != symbols[:-1]
-    starts = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(bars)]
+    # The column's own comparison: as objects, a million names cost a hundred times as much as the rest.
+    symbols = bars["symbol"].array
+    times = pd.DatetimeIndex(bars["ts"]).asi8
+    is_new = np.asarray(symbols[1:] != symbols[:-1], dtype=bool)
     is_in_order = is_new | (times[1:] > times[:-1])
     if not bool(is_in_order.all()):
         row = int(np.flatnonzero(~is_in_order)[0]) + 1
@@ -200,6 +216,7 @@ def symbol_slices(bars: pd.DataFrame) -> Iterator[slice]:
             f"Bars must be sorted by symbol and ts without doubles: row {row} "
             f"({symbols[row]} {bars['ts'].iloc[row]}) does not come after the one before it."
         )
-    if len(set(symbols[starts[:-1]])) != len(starts) - 1:
+    starts = [0, *(np.flatnonzero(is_new) + 1).tolist(), len(bars)]
+    if len({symbols[start] for start in starts[:-1]}) != len(starts) - 1:
         raise ValueError("Bars must be sorted by symbol and ts: the rows of one symbol do not stand together.")
     yield from (slice(start, stop) for start, stop in pairwise(starts))
