@@ -186,7 +186,9 @@ def _sdk_client() -> Callable[..., Any]:
             continue
         client: Callable[..., Any] = module.RESTClient
         return client
-    raise NotFound("Neither polygon-api-client nor massive is installed: `pip install polygon-api-client`, or choose another `source`.")
+    raise NotFound(
+        "Neither polygon-api-client nor massive is installed: `pip install polygon-api-client`, or choose another `source`."
+    )
 
 
 def _exhaust(pages: Iterator[object]) -> None:

@@ -133,7 +133,9 @@ def _bokeh_stocks() -> Path:
 
     spec = find_spec("bokeh_sampledata")
     if spec is None or spec.origin is None:
-        raise NotFound("The package bokeh-sampledata is not installed: run `make setup`, or choose another `source`.")
+        raise NotFound(
+            "The package bokeh-sampledata is not installed: `pip install bokeh-sampledata`, or choose another `source`."
+        )
     return Path(spec.origin).parent / "_data" / "stocks.csv.gz"
 
 
@@ -161,4 +163,4 @@ def _utc(moments: pd.Series) -> pd.Series:
     return pd.to_datetime(moments, utc=True).astype("datetime64[us, UTC]")
 
 
-_REINSTALL = "Nothing was read from it: restore the file (`make setup` installs the packages again)."
+_REINSTALL = "Nothing was read from it: restore the file (`make clean demo` installs the packages again)."
