@@ -38,9 +38,8 @@ class PortfolioRule:
     @property
     def is_row_by_row(self) -> bool:
         """Whether a weight depends on no other symbol's signal or price."""
-        return (
-            self.sizing is Sizing.UNIVERSE_SHARE and self.max_symbol_weight is None and self.max_sector_weight is None
-        )
+        is_capped = self.max_symbol_weight is not None or self.max_sector_weight is not None
+        return self.sizing is Sizing.UNIVERSE_SHARE and not is_capped
 
     def facts(self) -> dict[str, Any]:
         """The fields that change a weight, by name; those at their default, or not read by the method, are left out."""
