@@ -24,6 +24,7 @@ from trading_assets.domain.market.instruments import (
     rename,
 )
 from trading_assets.domain.market.sessions import NEW_YORK
+from trading_assets.domain.strategy.portfolio import SectorFact
 
 if TYPE_CHECKING:
     import psycopg
@@ -116,6 +117,20 @@ def first_sessions(database: Database, symbols: Sequence[str]) -> dict[str, date
             "select symbol, first_session from market.instruments where symbol = any(%s)", (list(symbols),)
         ).fetchall()
     return dict(rows)
+
+
+def sector_facts(database: Database, symbols: Sequence[str]) -> list[SectorFact]:
+    """What was ever said about the sectors of the instruments that the `symbols` have meant."""
+    with database.transaction() as connection:
+        return select(
+            connection,
+            SectorFact,
+            "select held.symbol, held.valid_from as first_day, held.valid_to as last_day, facts.sector, facts.known_at "
+            "from market.instrument_symbols as held join market.instrument_facts as facts using (instrument_id) "
+            "where held.superseded_at is null and facts.sector is not null and held.symbol = any(%(symbols)s) "
+            "order by held.symbol, facts.known_at, facts.sector",
+            symbols=list(symbols),
+        )
 
 
 def sessions_after_the_last(

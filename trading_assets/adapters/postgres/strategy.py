@@ -25,7 +25,7 @@ INDICATOR_KEY = ("symbol", "timeframe", "ts")
 DECISION_KEY = ("strategy", "strategy_version", "symbol", "decision_at")
 
 SIGNALS = Table("strategy.signals", DECISION_KEY, ("timeframe", "session_date", "signal", "reason"))
-TARGETS = Table("strategy.targets", DECISION_KEY, ("session_date", "signal", "capital_weight", "target_weight"))
+TARGETS = Table("strategy.targets", DECISION_KEY, tuple(name for name in TARGET_COLUMNS if name not in DECISION_KEY))
 
 
 # Indicators ---------------------------------------------------------------------------------------
@@ -204,7 +204,8 @@ def store_targets(
     last: date,
 ) -> int:
     """Store the strategies' targets (TARGET_COLUMNS) of the sessions first..last; as store_signals."""
-    frame = targets[list(TARGET_COLUMNS)]
+    volatility = targets["volatility_pct"].astype(object)
+    frame = targets[list(TARGET_COLUMNS)].assign(volatility_pct=volatility.where(volatility.notna(), None))
     with database.transaction() as connection:
         written = merge(connection, TARGETS, list(frame.columns), _rows(frame))
         return written + _delete_other_symbols(connection, TARGETS, configured, universe, first, last)

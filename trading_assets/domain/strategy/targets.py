@@ -1,4 +1,7 @@
-"""From signals to target weights of the account's equity."""
+"""From signals to target weights of the account's equity, for every strategy at every decision.
+
+How a strategy's signals share its capital is decided in portfolio.py.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,19 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from trading_assets.domain.market.universe import Membership, members_on
+from trading_assets.domain.strategy.portfolio import (
+    PERIODS_A_YEAR,
+    ReturnHistory,
+    Sectors,
+    WeightReason,
+    construct,
+)
+from trading_assets.domain.strategy.portfolio_rule import PortfolioRule
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy
-from trading_assets.domain.values import decimal_of
+from trading_assets.domain.values import Timeframe, decimal_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +32,17 @@ if TYPE_CHECKING:
 WEIGHT_STEP = Decimal("0.000000001")
 
 STORED_SIGNAL_COLUMNS = ("strategy", "strategy_version", "symbol", "decision_at", "session_date", "signal")
-TARGET_COLUMNS = (*STORED_SIGNAL_COLUMNS, "capital_weight", "target_weight")
-"""Columns of a frame of targets: `decision_at` is the close of the bar, tz-aware UTC; weights are shares of equity."""
+TARGET_COLUMNS = (
+    *STORED_SIGNAL_COLUMNS,
+    "capital_weight",
+    "target_weight",
+    "sizing",
+    "volatility_pct",
+    "reason_code",
+)
+"""Columns of a frame of targets: `decision_at` is the close of the bar, tz-aware UTC; weights are shares of equity;
+`volatility_pct` is the annual volatility that the weight was sized with, NaN where it was not; `reason_code` is a
+WeightReason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +63,83 @@ def weight_of(number: float) -> Decimal:
 
 
 def combine(
-    signals: pd.DataFrame, configured: Sequence[ConfiguredStrategy], members: Sequence[Membership]
+    signals: pd.DataFrame,
+    configured: Sequence[ConfiguredStrategy],
+    members: Sequence[Membership],
+    histories: Sequence[ReturnHistory] = (),
+    sectors: Sectors | None = None,
 ) -> pd.DataFrame:
-    """Target weights, columns TARGET_COLUMNS: capital weight x signal / size of the universe on the signal's day.
+    """Target weights, columns TARGET_COLUMNS, row for row with `signals` (STORED_SIGNAL_COLUMNS).
 
-    `signals` has STORED_SIGNAL_COLUMNS. The divisor is the number of members and not of the symbols that happen to have
-    a bar: a weight never depends on another symbol's data, and a missing symbol's share stays in cash instead of
-    enlarging the others. So at any decision the absolute weights sum to at most the sum of the capital weights. A
-    symbol that is no member has the weight zero: what is held of one that left is sold, and one that has not joined yet
-    is not bought. Signals of strategies that are not configured, or of other versions, raise ValueError.
+    By default capital weight x signal / size of the universe on the signal's day. That divisor is the number of members
+    and not of the symbols that happen to have a bar: a weight never depends on another symbol's data, and a missing
+    symbol's share stays in cash instead of enlarging the others. The other rules weigh the signals of one decision
+    together (portfolio.construct), with the returns in `histories`; a decision that none covers gets no weight. In any
+    case the absolute weights of a decision sum to at most the sum of the capital weights. A symbol that is no member
+    has the weight zero: what is held of one that left is sold, and one that has not joined yet is not bought.
+
+    Raises ValueError for signals of strategies that are not configured, or of other versions, and AllocationError.
     """
-    weights = {(one.name, one.version): one.capital_weight for one in configured}
+    of_key = {(one.name, one.version): one for one in configured}
     keys = list(zip(signals["strategy"], signals["strategy_version"], strict=True))
-    if unknown := sorted(set(keys) - weights.keys()):
+    if unknown := sorted(set(keys) - of_key.keys()):
         raise ValueError(f"Signals of {' '.join(unknown[0])} belong to no configured strategy.")
     targets = signals[list(STORED_SIGNAL_COLUMNS)].copy()
-    targets["capital_weight"] = np.array([weights[key] for key in keys], dtype=np.float64)
+    targets["capital_weight"] = np.array([of_key[key].capital_weight for key in keys], dtype=np.float64)
     of_day = {day: members_on(members, day) for day in set(targets["session_date"])}
     size = np.array([max(len(of_day[day]), 1) for day in targets["session_date"]], dtype=np.float64)
     targets["target_weight"] = targets["capital_weight"] * targets["signal"] / size
+    targets["sizing"] = np.array([of_key[key].portfolio.sizing.value for key in keys], dtype=object)
+    targets["volatility_pct"] = np.nan
+    is_flat = (targets["signal"] == 0).to_numpy()
+    targets["reason_code"] = np.where(is_flat, WeightReason.NO_SIGNAL, WeightReason.SIZED).astype(object)
     places = zip(targets["symbol"], targets["session_date"], strict=True)
     is_member = np.array([symbol in of_day[day] for symbol, day in places], dtype=bool)
     targets.loc[~is_member, "target_weight"] = 0.0
+    targets.loc[~is_member, "reason_code"] = WeightReason.NOT_A_MEMBER
+    for one in configured:
+        if not one.portfolio.is_row_by_row:
+            is_own = np.array([key == (one.name, one.version) for key in keys], dtype=bool)
+            _weigh_together(targets, np.flatnonzero(is_own & is_member), one, size, histories, sectors or Sectors())
     return targets
+
+
+def _weigh_together(
+    targets: pd.DataFrame,
+    own: npt.NDArray[np.intp],
+    one: ConfiguredStrategy,
+    size: npt.NDArray[np.float64],
+    histories: Sequence[ReturnHistory],
+    sectors: Sectors,
+) -> None:
+    """Set the weights of the rows `own`, decision by decision, within a decision in the order of the symbols."""
+    symbols = targets["symbol"].to_numpy(dtype=object)
+    decisions: dict[datetime, list[int]] = {}
+    moments = [at.to_pydatetime() for at in targets["decision_at"].iloc[own]]
+    for row, at in sorted(zip(own.tolist(), moments, strict=True), key=lambda pair: (pair[1], symbols[pair[0]])):
+        decisions.setdefault(at, []).append(row)
+    signals, days = targets["signal"].to_numpy(dtype=np.float64), targets["session_date"].to_numpy(dtype=object)
+    target, volatility_pct = targets["target_weight"].to_numpy(copy=True), targets["volatility_pct"].to_numpy(copy=True)
+    reason = targets["reason_code"].to_numpy(dtype=object, copy=True)
+    for at, rows in decisions.items():
+        names = [symbols[row] for row in rows]
+        weights = construct(
+            one.portfolio,
+            one.capital_weight,
+            signals[rows],
+            [sectors.at(symbol, days[row], at) for symbol, row in zip(names, rows, strict=True)],
+            _returns(one.portfolio, one.timeframe, histories, at, names),
+            universe_size=int(size[rows[0]]),
+            periods_a_year=PERIODS_A_YEAR[one.timeframe],
+        )
+        target[rows], volatility_pct[rows], reason[rows] = weights
+    targets["target_weight"], targets["volatility_pct"], targets["reason_code"] = target, volatility_pct, reason
+
+
+def _returns(
+    rule: PortfolioRule, timeframe: Timeframe, histories: Sequence[ReturnHistory], at: datetime, symbols: Sequence[str]
+) -> npt.NDArray[np.float64]:
+    history = next((each for each in histories if each.covers(timeframe, at)), None)
+    if history is None or not rule.reads_returns:
+        return np.empty((0, len(symbols)))
+    return history.window(at, symbols, rule.lookback)
