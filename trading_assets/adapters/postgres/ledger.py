@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from trading_assets.adapters.account_terms import account_name
 from trading_assets.adapters.errors import LedgerConflict
 from trading_assets.adapters.postgres.database import Table, append_once, merge
 from trading_assets.adapters.postgres.records import rows, select
@@ -119,7 +120,7 @@ def open_account(
     connection: psycopg.Connection, broker: str, fingerprint: str, inception: date, opening_cash_usd: Decimal
 ) -> AccountRecord:
     """The account of this configuration that begins with session `inception`; opened when there is none yet."""
-    account_id = f"{broker}-{fingerprint}-{inception}"
+    account_id = account_name(broker, fingerprint, inception)
     connection.execute(
         "insert into execution.accounts (account_id, broker, fingerprint, inception_session, opening_cash_usd) "
         "values (%s, %s, %s, %s, %s) on conflict do nothing",

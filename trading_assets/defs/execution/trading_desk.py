@@ -6,43 +6,36 @@ Each function is one transaction that holds the ledger's lock. Which of them a r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.breakers import clearances
-from trading_assets.adapters.postgres.corporate_actions import actions_as_of
-from trading_assets.adapters.postgres.market import BARS_DATASET, tape
+from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.quality import read_gates
+from trading_assets.adapters.postgres.recorded_tape import read_tape
 from trading_assets.adapters.postgres.strategy import targets_between
 from trading_assets.domain import simulation
-from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.execution.orders import WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerState, Journal
-from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.sessions import (
-    Session,
-    is_session,
     latest_closed_bar,
     next_session,
     previous_session,
     session,
-    sessions_between,
 )
 from trading_assets.domain.notification import messages
-from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.review import recheck
 from trading_assets.domain.risk.verdicts import Outcome, TradingState, Verdict
-from trading_assets.domain.strategy.targets import Target
-from trading_assets.domain.values import decimal_of
+from trading_assets.domain.tape import NothingStoredError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import psycopg
 
     from trading_assets.adapters.postgres.database import Database
@@ -139,11 +132,7 @@ class TradingDesk:
 
     @property
     def _rules(self) -> simulation.Rules:
-        broker = self.settings.broker
-        return simulation.Rules(
-            limits=RiskLimits.of(self.settings.risk.model_dump()),
-            fill_model=FillModel(broker.slippage_bps, broker.volume_limit),
-        )
+        return rules_of(self.settings)
 
     def _newest_decision(self) -> datetime:
         """The newest bar close at which a strategy decides: by the hour, by the day, or whichever of both is later."""
@@ -259,33 +248,13 @@ class TradingDesk:
 
     def _moments(self, connection: psycopg.Connection, first: date, last: date) -> list[simulation.Moment]:
         """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
-        days = sessions_between(first, last)
-        bars = _bars(tape(self.database, self.settings.universe, first, last, self.now))
         versions = {one.name: one.version for one in load_strategies(self.settings)}
-        targets = _grouped(targets_between(self.database, versions, first, last))
-        actions = defaultdict(list)
-        for action in actions_as_of(self.database, self.now, self.settings.universe):
-            # Vendors date some by a day without trading: they take effect in the session after it.
-            effective = action.ex_date if is_session(action.ex_date) else next_session(action.ex_date)
-            actions[effective].append(replace(action, ex_date=effective))
-        gates: dict[date, dict[str, str]] = defaultdict(dict)
-        for (day, symbol), state in read_gates(connection, BARS_DATASET, days, self.settings.universe).items():
-            gates[day][symbol] = state
-        times = defaultdict(set)
-        for day, at in (*bars, *targets):
-            times[day].add(at)
-        return [
-            simulation.Moment(
-                at=at,
-                session=trading,
-                bars=bars.get((trading.date, at), []),
-                actions=actions.get(trading.date, []),
-                targets=targets.get((trading.date, at), []),
-                gates=gates[trading.date],
-            )
-            for trading in map(session, days)
-            for at in self._closes(trading, times[trading.date])
-        ]
+        targets = targets_between(self.database, versions, first, last)
+        read = read_tape(self.database, connection, self.settings.universe, first, last, self.now)
+        try:
+            return read.moments(targets, first, last, self.now)
+        except NothingStoredError as error:
+            raise ContractBroken(str(error)) from error
 
     def _cleared(
         self, connection: psycopg.Connection, account_id: str, moments: list[simulation.Moment]
@@ -303,18 +272,6 @@ class TradingDesk:
             for start, moment in zip(starts, moments, strict=False)
         ]
 
-    def _closes(self, trading: Session, recorded: set[datetime]) -> list[datetime]:
-        """The moments of one session: its bar closes and, when it is over, its end. Raises when nothing is stored."""
-        if trading.closes_at > self.now:
-            # A rehearsal may go through hours whose targets are stored already.
-            return sorted(at for at in recorded if at <= self.now)
-        if not recorded:
-            raise ContractBroken(
-                f"No bars and no targets are stored for session {trading.date}: "
-                f"run `trading backfill --from {trading.date} --to {trading.date}`, or materialise them in the UI."
-            )
-        return sorted({*recorded, trading.closes_at})
-
 
 def _has_closed(record: ledger.AccountRecord, day: date) -> bool:
     """Whether the account has lived through the close of session `day`."""
@@ -329,32 +286,6 @@ def _gap(record: ledger.AccountRecord, first: date) -> str:
         f"`trading backfill --from {missing} --to {previous_session(first)}` first, or begin a new account with "
         f"`trading account open {first}`."
     )
-
-
-def _bars(frame: pd.DataFrame) -> dict[tuple[date, datetime], list[Bar]]:
-    """The tape in the ledger's arithmetic, by session and bar close, in order of symbol."""
-    bars = defaultdict(list)
-    for row in frame.itertuples(index=False):
-        bar = Bar(
-            symbol=row.symbol,
-            ts=row.ts.to_pydatetime(),
-            closes_at=row.closes_at.to_pydatetime(),
-            session_date=row.session_date,
-            open=decimal_of(row.open),
-            high=decimal_of(row.high),
-            low=decimal_of(row.low),
-            close=decimal_of(row.close),
-            volume=decimal_of(row.volume),
-        )
-        bars[bar.session_date, bar.closes_at].append(bar)
-    return bars
-
-
-def _grouped(targets: Iterable[Target]) -> dict[tuple[date, datetime], list[Target]]:
-    groups = defaultdict(list)
-    for target in targets:
-        groups[target.session_date, target.decision_at].append(target)
-    return groups
 
 
 def _messages(account_id: str, journal: Journal) -> list[messages.Message]:

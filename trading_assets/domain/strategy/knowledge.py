@@ -8,7 +8,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
+from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
 
 
@@ -17,6 +17,28 @@ class Span(NamedTuple):
 
     after: datetime
     until: datetime
+
+
+class Part(NamedTuple):
+    """The bars of the sessions first..last that close after `after`; what is known of them is that of `knowledge_time`.
+
+    Times are UTC.
+    """
+
+    first: date
+    last: date
+    after: datetime
+    knowledge_time: datetime
+
+
+def parts(first: date, last: date, timeframe: Timeframe, known_at: Iterable[datetime], now: datetime) -> list[Part]:
+    """The `spans` of the sessions first..last that have begun by `now` (UTC); nothing is known later than `now`."""
+    begun = [span for span in spans(first, last, timeframe, known_at) if span.after < now]
+    days = [tuple(moment.astimezone(NEW_YORK).date() for moment in span) for span in begun]
+    return [
+        Part(max(begin, first), end, span.after, min(now, span.until))
+        for span, (begin, end) in zip(begun, days, strict=True)
+    ]
 
 
 def spans(first: date, last: date, timeframe: Timeframe, known_at: Iterable[datetime]) -> list[Span]:

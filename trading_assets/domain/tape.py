@@ -1,0 +1,108 @@
+"""The tape: what trades, takes effect and may be decided upon at each bar close of some sessions.
+
+Together with targets it becomes the moments that the time loop lives through, the same for every way to get there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.corporate_actions import CorporateAction
+from trading_assets.domain.market.sessions import Session, is_session, next_session, session, sessions_between
+from trading_assets.domain.simulation import Moment
+from trading_assets.domain.strategy.targets import Target
+from trading_assets.domain.values import decimal_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class NothingStoredError(ValueError):
+    """A session that is over has neither bars nor targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """`bars` by session and bar close, `actions` by the session they take effect in, `gates` by session and symbol."""
+
+    bars: Mapping[tuple[date, datetime], Sequence[Bar]]
+    actions: Mapping[date, Sequence[CorporateAction]]
+    gates: Mapping[date, Mapping[str, str]]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, actions: Iterable[CorporateAction], gates: Mapping[tuple[date, str], str]) -> Tape:
+        """`frame` has BAR_COLUMNS, by closes_at and symbol; `gates` are states by session and symbol."""
+        by_day: dict[date, dict[str, str]] = defaultdict(dict)
+        for (day, symbol), state in gates.items():
+            by_day[day][symbol] = state
+        return cls(_bars(frame), _by_session(actions), by_day)
+
+    def moments(self, targets: Iterable[Target], first: date, last: date, now: datetime) -> list[Moment]:
+        """Every bar close of the sessions first..last up to `now` (UTC), with what trades and is wanted there.
+
+        Raises NothingStoredError.
+        """
+        wanted: dict[tuple[date, datetime], list[Target]] = defaultdict(list)
+        for target in targets:
+            wanted[target.session_date, target.decision_at].append(target)
+        times: dict[date, set[datetime]] = defaultdict(set)
+        for day, at in (*self.bars, *wanted):
+            times[day].add(at)
+        return [
+            Moment(
+                at=at,
+                session=trading,
+                bars=self.bars.get((trading.date, at), []),
+                actions=self.actions.get(trading.date, []),
+                targets=wanted.get((trading.date, at), []),
+                gates=self.gates.get(trading.date, {}),
+            )
+            for trading in map(session, sessions_between(first, last))
+            for at in _closes(trading, times[trading.date], now)
+        ]
+
+
+def _closes(trading: Session, recorded: set[datetime], now: datetime) -> list[datetime]:
+    """The moments of one session: its bar closes and, when it is over, its end."""
+    if trading.closes_at > now:
+        # A rehearsal may go through hours whose targets are stored already.
+        return sorted(at for at in recorded if at <= now)
+    if not recorded:
+        raise NothingStoredError(
+            f"No bars and no targets are stored for session {trading.date}: "
+            f"run `trading backfill --from {trading.date} --to {trading.date}`, or materialise them in the UI."
+        )
+    return sorted({*recorded, trading.closes_at})
+
+
+def _by_session(actions: Iterable[CorporateAction]) -> dict[date, list[CorporateAction]]:
+    by_session = defaultdict(list)
+    for action in actions:
+        # Vendors date some by a day without trading: they take effect in the session after it.
+        effective = action.ex_date if is_session(action.ex_date) else next_session(action.ex_date)
+        by_session[effective].append(replace(action, ex_date=effective))
+    return by_session
+
+
+def _bars(frame: pd.DataFrame) -> dict[tuple[date, datetime], list[Bar]]:
+    """The tape in the ledger's arithmetic, by session and bar close, in order of symbol."""
+    bars = defaultdict(list)
+    for row in frame.itertuples(index=False):
+        bar = Bar(
+            symbol=row.symbol,
+            ts=row.ts.to_pydatetime(),
+            closes_at=row.closes_at.to_pydatetime(),
+            session_date=row.session_date,
+            open=decimal_of(row.open),
+            high=decimal_of(row.high),
+            low=decimal_of(row.low),
+            close=decimal_of(row.close),
+            volume=decimal_of(row.volume),
+        )
+        bars[bar.session_date, bar.closes_at].append(bar)
+    return bars
