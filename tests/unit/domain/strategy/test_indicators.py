@@ -1,5 +1,6 @@
 """Indicators against numbers computed by hand, and the proofs that they know nothing of what comes later."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from standins.indicator_references import REFERENCES
 
 from trading_assets.domain.strategy.indicator_kinds import KINDS
 from trading_assets.domain.strategy.indicator_kinds.kind import Kind, Parameter
@@ -24,6 +26,23 @@ def bars_of(closes_by_symbol: dict[str, list[float]]) -> pd.DataFrame:
         for number, close in enumerate(closes)
     ]
     return pd.DataFrame(rows, columns=["symbol", "ts", "open", "high", "low", "close", "volume"])
+
+
+def random_bars(seed: int, count: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    close = 50 + random.normal(size=count).cumsum()
+    open_ = close + random.normal(0, 0.5, count)
+    return pd.DataFrame(
+        {
+            "symbol": "A",
+            "ts": pd.date_range(START, periods=count),
+            "open": open_,
+            "high": np.maximum(open_, close) + random.uniform(0.1, 1, count),
+            "low": np.minimum(open_, close) - random.uniform(0.1, 1, count),
+            "close": close,
+            "volume": random.integers(1, 1000, count).astype(float),
+        }
+    )
 
 
 def values_of(indicator: Indicator, closes: list[float]) -> list[float]:
@@ -150,9 +169,138 @@ def test_indicator_with_a_wrong_period_names_it(period):
         Indicator("sma", period)
 
 
-def test_column_names_are_stable():
-    assert [one.column for one in (Indicator("sma", 20), Indicator("rsi", 14), Indicator("atr", 14))] == [
-        "sma_20",
-        "rsi_14",
-        "atr_14",
-    ]
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (("macd_signal", 12, 26), r"macd_signal takes fast, slow, signal: 3 numbers, not 2"),
+        (("obv", 5), r"obv takes no parameters: 0 numbers, not 1"),
+        (("macd", 26, 12, 9), r"macd: fast 26 must be smaller than slow 12"),
+        (("ultosc", 7, 7, 28), r"ultosc: short 7 must be smaller than middle 7"),
+        (("bollinger_upper", 20, 0.05), r"deviations 0.05 must be a number with at most 4 decimals from 0.1 to 10.0"),
+        (("bollinger_upper", 20, 2.00001), r"deviations 2.00001 must be a number with at most 4 decimals"),
+        (("bollinger_upper", 20, float("nan")), r"deviations nan must be a number"),
+        (("bollinger_upper", 20, "2"), r"deviations '2' must be a number"),
+        (("bollinger_upper", 20.0, 2), r"period 20.0 must be a whole number of bars from 2 to 10000"),
+    ],
+)
+def test_parameters_that_a_kind_does_not_take_are_named(parameters, message):
+    with pytest.raises(UnknownIndicatorError, match=message):
+        Indicator(*parameters)
+
+
+@pytest.mark.parametrize(
+    ("indicator", "column", "description"),
+    [
+        (Indicator("sma", 20), "sma_20", "Simple moving average of the close over 20 bars, USD"),
+        (
+            Indicator("rsi", 14),
+            "rsi_14",
+            "Relative strength index of the close, 0 to 100 (Wilder 1978) over 14 bars, ratio",
+        ),
+        (Indicator("atr", 14), "atr_14", "Average true range (Wilder 1978) over 14 bars, USD"),
+        (
+            Indicator("macd_signal", 12, 26, 9),
+            "macd_signal_12_26_9",
+            "Exponential average of the MACD line, fast 12, slow 26, signal 9, USD",
+        ),
+        (
+            Indicator("bollinger_upper", 20, 2.5),
+            "bollinger_upper_20_2p5",
+            "Upper Bollinger band: simple average plus population standard deviations of the close, "
+            "period 20, deviations 2.5, USD",
+        ),
+        (
+            Indicator("keltner_lower", 20, 10, 1),
+            "keltner_lower_20_10_1",
+            "Lower Keltner channel: exponential average of the close minus a multiple of the average true range, "
+            "period 20, atr period 10, multiple 1, USD",
+        ),
+        (
+            Indicator("sar", 0.0001, 0.2),
+            "sar_0p0001_0p2",
+            "Parabolic stop and reverse, acceleration 0.0001, maximum 0.2, USD",
+        ),
+        (Indicator("obv"), "obv", "On-balance volume since the symbol's first bar, shares"),
+    ],
+    ids=lambda one: one.column if isinstance(one, Indicator) else "",
+)
+def test_columns_and_descriptions_are_stable(indicator, column, description):
+    assert indicator.column == column
+    assert indicator.description == description
+
+
+def test_whole_and_decimal_writing_of_a_number_are_one_indicator():
+    assert Indicator("bollinger_upper", 20, 2) == Indicator("bollinger_upper", 20, 2.0)
+    assert len({Indicator("bollinger_upper", 20, 2), Indicator("bollinger_upper", 20, 2.0)}) == 1
+
+
+def test_indicators_sort_by_kind_and_parameters():
+    given_order = [Indicator("sma", 100), Indicator("obv"), Indicator("sma", 20), Indicator("macd", 12, 26, 9)]
+    assert [one.column for one in sorted(given_order)] == ["macd_12_26_9", "obv", "sma_20", "sma_100"]
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_column_name_is_legal_and_never_longer_than_postgresql_allows(name):
+    # A kind whose words have no number of their own cannot be mistaken for another one with its parameters.
+    assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z]+)*", name)
+    indicator = Indicator(name, *(parameter.usual for parameter in KINDS[name].parameters))
+    assert re.fullmatch(rf"{name}(_[0-9]+(p[0-9]+)?)*", indicator.column)
+    longest = [len("_10000") if one.is_whole else len(f"_{one.maximum:.0f}p0001") for one in KINDS[name].parameters]
+    assert len(name) + sum(longest) <= 63
+
+
+def test_no_column_takes_a_name_of_the_table():
+    own = {"symbol", "timeframe", "ts", "closes_at", "session_date"}
+    assert not own & {indicator.column for indicator in ALL_KINDS}
+
+
+def small(parameter: Parameter) -> float:
+    if parameter.is_whole:
+        return max(int(parameter.minimum), int(parameter.usual) // 2 + 1)
+    return round(parameter.usual * 1.25, 4)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("parameters_of", [lambda one: one.usual, small], ids=["usual", "small"])
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_kind_agrees_with_its_definition_written_in_numpy(name, parameters_of, seed):
+    indicator = Indicator(name, *(parameters_of(parameter) for parameter in KINDS[name].parameters))
+    bars = random_bars(seed, 150)
+    expected = REFERENCES[name](bars, *indicator.parameters)
+    values = compute(bars, np.ones(150), [indicator])[indicator.column]
+    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("indicator", ALL_KINDS, ids=lambda one: one.column)
+def test_across_a_split_every_kind_stays_in_the_raw_units_of_its_own_bar(indicator):
+    # Twice as many shares of half the price from bar 80 on: a value in USD halves, a variance is a quarter, shares
+    # double, and what has no unit does not change.
+    bars, late = random_bars(5, 150), np.arange(150) >= 80
+    after = bars.copy()
+    after.loc[late, ["open", "high", "low", "close"]] /= 2
+    after.loc[late, "volume"] *= 2
+    whole = compute(bars, np.ones(150), [indicator])[indicator.column].to_numpy()
+    split = compute(after, np.where(late, 2.0, 1.0), [indicator])[indicator.column].to_numpy()
+    scale = {"price": 0.5, "price_squared": 0.25, "shares": 2.0, "usd": 1.0, "ratio": 1.0}[indicator.unit]
+    np.testing.assert_array_equal(split, whole * np.where(late, scale, 1.0))
+
+
+def test_flat_prices_leave_a_quotient_of_nothing_without_a_value():
+    flat = [Indicator("zscore", 5), Indicator("bollinger_percent_b", 5, 2.0)]
+    bars = bars_of({"A": [7.0] * 10})
+    assert compute(bars, np.ones(10), flat).isna().all(axis=None)
+
+
+def test_columns_that_the_indicators_read_are_asked_for_and_no_others():
+    bars = bars_of({"A": [1.0, 2, 3]})
+    assert compute(bars[["symbol", "ts", "close"]], np.ones(3), [Indicator("sma", 2)]).shape == (3, 1)
+    with pytest.raises(ValueError, match="need the columns high, volume of the bars"):
+        compute(bars.drop(columns=["high", "volume"]), np.ones(3), [Indicator("ad")])
+
+
+def test_calls_that_two_indicators_share_do_not_mix_their_symbols():
+    both = bars_of({"A": [1.0, 2, 6, 4, 11], "B": [50.0, 60, 10, 80, 20]})
+    lines = [Indicator("bollinger_upper", 3, 2.0), Indicator("bollinger_lower", 3, 2.0)]
+    together = compute(both, np.ones(10), lines)
+    alone = [compute(both, np.ones(10), [line])[line.column] for line in lines]
+    np.testing.assert_array_equal(together.to_numpy(), np.column_stack(alone))
