@@ -19,13 +19,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    Days: TypeAlias = np.ndarray[tuple[int], np.dtype[np.datetime64]]
 
 PRICES = ["open", "high", "low", "close"]
 
@@ -64,14 +66,19 @@ def point_in_time_factors(bars: pd.DataFrame, actions: Sequence[CorporateAction]
     import numpy as np
     import pandas as pd
 
-    factors = pd.Series(1.0, index=bars.index, name="factor")
-    for symbol, group in bars.groupby("symbol"):
-        days = _days(group)
-        values = np.ones(len(group))
-        for step in _steps(group, [action for action in actions if action.symbol == symbol]):
-            values[days >= np.datetime64(step.ex_date)] /= step.price
-        factors.loc[group.index] = values
-    return factors
+    factors = np.ones(len(bars))
+    own: dict[str, list[CorporateAction]] = defaultdict(list)
+    for action in actions:
+        own[action.symbol].append(action)
+    days = _days(bars)
+    for symbol, rows in bars.groupby("symbol").indices.items():
+        if str(symbol) not in own:
+            continue
+        own_days, values = days[rows], np.ones(len(rows))
+        for step in _steps(bars.iloc[rows], own_days, own[str(symbol)]):
+            values[own_days >= np.datetime64(step.ex_date)] /= step.price
+        factors[rows] = values
+    return pd.Series(factors, index=bars.index, name="factor")
 
 
 def adjusted_as_of(bars: pd.DataFrame, actions: Sequence[CorporateAction], as_of: date) -> pd.DataFrame:
@@ -87,7 +94,7 @@ def adjusted_as_of(bars: pd.DataFrame, actions: Sequence[CorporateAction], as_of
         days = _days(group)
         price, volume = np.ones(len(group)), np.ones(len(group))
         known = [action for action in actions if action.symbol == symbol and action.ex_date <= as_of]
-        for step in _steps(group, known):
+        for step in _steps(group, days, known):
             before = days < np.datetime64(step.ex_date)
             price[before] *= step.price
             volume[before] *= step.volume
@@ -117,12 +124,12 @@ def unadjust_splits(bars: pd.DataFrame, actions: Sequence[CorporateAction], fetc
     return raw
 
 
-def _steps(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> list[_Step]:
-    """The factors of one symbol's actions, by ex-date; actions without an earlier bar have none."""
+def _steps(bars: pd.DataFrame, days: Days, actions: Sequence[CorporateAction]) -> list[_Step]:
+    """The factors of one symbol's actions, by ex-date; those without an earlier bar have none. `days`: of the bars."""
     import numpy as np
 
-    ordered = bars.sort_values("closes_at")
-    days, opens, closes = _days(ordered), ordered["open"].to_numpy(), ordered["close"].to_numpy()
+    order = np.argsort(bars["closes_at"].to_numpy(dtype="datetime64[ns]"))
+    days, opens, closes = days[order], bars["open"].to_numpy()[order], bars["close"].to_numpy()[order]
     by_day: dict[date, list[CorporateAction]] = defaultdict(list)
     for action in sorted(actions, key=lambda action: (action.ex_date, action.kind)):
         by_day[action.ex_date].append(action)
@@ -145,5 +152,5 @@ def _steps(bars: pd.DataFrame, actions: Sequence[CorporateAction]) -> list[_Step
     return steps
 
 
-def _days(bars: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+def _days(bars: pd.DataFrame) -> Days:
     return bars["session_date"].to_numpy().astype("datetime64[D]")
