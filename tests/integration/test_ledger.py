@@ -22,6 +22,7 @@ from trading_assets.adapters.errors import LedgerConflict, NotFound
 from trading_assets.adapters.postgres import ledger, market
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import PARTS, account_hash, ledger_hash
+from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.bars import BAR_COLUMNS, Bar
@@ -50,6 +51,9 @@ LIMITS = RiskLimits(
     allow_short=False,
 )
 RULES = Rules(LIMITS, FillModel(slippage_bps=D(5), volume_limit=D("0.1")))
+PROTECTED = replace(
+    RULES, exits={"s": ExitPlan(D("0.02"), D("0.03"), D("0.025")), "t": ExitPlan(trailing_stop=D("0.015"))}
+)
 ACTIONS = [
     CorporateAction("IBM", DIVIDEND_ON, ActionKind.CASH_DIVIDEND, amount_usd=D("0.55"), pay_date=PAID_ON),
     CorporateAction("MSFT", SPLIT_ON, ActionKind.SPLIT, split_ratio=D("1.5")),
@@ -62,6 +66,7 @@ APPEND_ONLY = (
     "execution.order_events",
     "execution.order_transitions",
     "execution.orders",
+    "execution.trail_marks",
     "market.bars",
     "market.broker_sessions",
     "market.corporate_actions",
@@ -78,6 +83,7 @@ APPEND_ONLY = (
     "risk.breaker_events",
     "risk.verdict_checks",
     "risk.verdicts",
+    "strategy.state_events",
 )
 
 
@@ -124,7 +130,7 @@ def moments(frame: pd.DataFrame) -> list[Moment]:
 class Life:
     """An account that lived through the bars, with a copy of it at every close."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rules: Rules = RULES) -> None:
         self.frame = hourly_bars()
         with database.transaction() as connection:
             market.store_bars(connection, self.frame)
@@ -133,7 +139,7 @@ class Life:
         account, self.journal = open_book(record.account_id, record.opening_cash_usd, session(FIRST))
         self.stages: list[Account] = []
         for moment in moments(self.frame):
-            walk(account, [moment], RULES, {}, (), self.journal)
+            walk(account, [moment], rules, {}, (), self.journal)
             self.stages.append(deepcopy(account))
 
     def record(self, database: Database, journal: Journal | None = None) -> dict[str, int]:
@@ -151,6 +157,14 @@ def life(database: Database) -> Life:
 
 @pytest.fixture
 def recorded(life: Life, database: Database) -> Life:
+    life.record(database)
+    return life
+
+
+@pytest.fixture
+def protected(database: Database) -> Life:
+    """A recorded account whose entries carry protective exits."""
+    life = Life(database, PROTECTED)
     life.record(database)
     return life
 
@@ -174,12 +188,13 @@ def test_record_holds_everything_that_the_account_went_through(life: Life, datab
         "risk.breaker_events": len(journal.breaker_events),
         "execution.orders": len(journal.orders),
         "execution.order_events": len(journal.order_events),
+        "execution.trail_marks": 0,
         "execution.fills": len(journal.fills),
         "execution.activities": len(journal.activities),
         "execution.equity": len(journal.equity),
         "execution.positions": len(journal.positions),
     }
-    assert all(written.values())
+    assert {table for table, count in written.items() if not count} == {"execution.trail_marks"}
     assert {event.status for event in journal.order_events} >= {"PARTIALLY_FILLED", "FILLED", "EXPIRED", "HELD"}
 
 
@@ -302,6 +317,39 @@ def test_order_using_an_approval_again_is_impossible(recorded: Life, database: D
         recorded.record(database, Journal(orders=[order]))
 
 
+def test_leg_without_the_approval_of_its_entry_is_impossible(protected: Life, database: Database) -> None:
+    entry, leg = protected.journal.orders[:2]
+    other = next(order for order in protected.journal.orders if order.intent_id != entry.intent_id)
+    assert leg.parent_order_id == entry.client_order_id
+
+    for stray in (
+        replace(leg, client_order_id="stray", intent_id=other.intent_id),
+        replace(leg, client_order_id="stray", parent_order_id="unknown"),
+    ):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="share_the_approval_of_their_parent"):
+            protected.record(database, Journal(orders=[stray]))
+
+
+@pytest.mark.parametrize(
+    ("forged", "constraint"),
+    [
+        ("order_type = 'trailing_stop'", "one_trail"),
+        ("time_in_force = 'opg', order_type = 'stop', stop_price = 1", "in_auctions"),
+        ("group_id = 'g'", "of_a_class"),
+        ("order_type = 'stop'", "have_a_stop"),
+        ("order_type = 'limit'", "have_a_limit"),
+        ("entry_offset_pct = 1", "relative_to_an_entry"),
+    ],
+)
+def test_order_that_makes_no_sense_is_refused_by_the_database(
+    recorded: Life, database: Database, forged: str, constraint: str
+) -> None:
+    with database.transaction() as connection:
+        connection.execute("set local session_replication_role = replica")
+        with pytest.raises(psycopg.errors.CheckViolation, match=constraint), connection.transaction():
+            connection.execute(f"update execution.orders set {forged}")
+
+
 def test_approval_given_again_keeps_the_time_of_the_first(recorded: Life, database: Database) -> None:
     approval = recorded.journal.approvals[0]
     later = replace(
@@ -371,11 +419,26 @@ def test_load_account_equals_the_account_in_memory_after_every_close(recorded: L
             assert facts(loaded) == facts(stage)
 
 
-def test_load_account_hour_by_hour_and_going_on_equals_walking_at_once(database: Database) -> None:
-    life = Life(database)
+def test_load_account_restores_every_leg_of_every_group_after_every_close(protected: Life, database: Database) -> None:
+    legs = [one for stage in protected.stages for one in stage.working.values() if one.order.is_leg]
+    assert {leg.status for leg in legs} >= {"HELD", "WORKING", "PARTIALLY_FILLED"}
+    assert any(leg.is_triggered for leg in legs)
+    assert any(event.detail.startswith("split") for event in protected.journal.order_events)
+    assert protected.journal.trail_marks
+    with database.transaction() as connection:
+        for stage in protected.stages:
+            assert stage.as_of is not None
+            loaded = ledger.load_account(connection, protected.account_id, stage.as_of)
+            assert loaded is not None
+            assert facts(loaded) == facts(stage)
+
+
+@pytest.mark.parametrize("rules", [RULES, PROTECTED], ids=["plain", "protected"])
+def test_load_account_hour_by_hour_and_going_on_equals_walking_at_once(database: Database, rules: Rules) -> None:
+    life = Life(database, rules)
     account, journal = open_book(life.account_id, D(100_000), session(FIRST))
     for moment in moments(life.frame):
-        walk(account, [moment], RULES, {}, (), journal)
+        walk(account, [moment], rules, {}, (), journal)
         life.record(database, journal)
         with database.transaction() as connection:
             loaded = ledger.load_account(connection, life.account_id, moment.at)
@@ -423,16 +486,18 @@ HASHED = (
     "execution.order_events",
     "execution.orders",
     "execution.positions",
+    "execution.trail_marks",
     "risk.approvals",
     "risk.breaker_events",
     "risk.verdict_checks",
     "risk.verdicts",
+    "strategy.state_events",
 )
 
 
 @pytest.mark.parametrize("table", HASHED)
 def test_ledger_hash_changes_with_any_value_and_not_with_the_wall_clock(
-    table: str, recorded: Life, database: Database
+    table: str, protected: Life, database: Database
 ) -> None:
     columns = rows(
         database,
@@ -443,7 +508,7 @@ def test_ledger_hash_changes_with_any_value_and_not_with_the_wall_clock(
     unnoticed = set()
     with database.transaction() as connection:
         allow_forgery(connection, table)
-        before = account_hash(connection, recorded.account_id)
+        before = account_hash(connection, protected.account_id)
         for column, kind in columns:
             with connection.transaction(force_rollback=True):
                 change = sql.SQL(CHANGES[kind]).format(sql.Identifier(column))
@@ -452,11 +517,11 @@ def test_ledger_hash_changes_with_any_value_and_not_with_the_wall_clock(
                         "update {0} set {1} = {2} where ctid = (select ctid from {0} order by {1} is null limit 1)"
                     ).format(name, sql.Identifier(column), change)
                 )
-                if account_hash(connection, recorded.account_id) == before:
+                if account_hash(connection, protected.account_id) == before:
                     unnoticed.add(column)
         with connection.transaction(force_rollback=True):
             connection.execute(sql.SQL("delete from {0} where ctid = (select ctid from {0} limit 1)").format(name))
-            assert account_hash(connection, recorded.account_id) != before
+            assert account_hash(connection, protected.account_id) != before
 
     assert unnoticed == WALL_CLOCK & {column for column, _ in columns}
 
@@ -470,6 +535,12 @@ def allow_forgery(connection: psycopg.Connection, table: str) -> None:
     for (check,) in checks:
         statement = sql.SQL("alter table {} drop constraint {}")
         connection.execute(statement.format(sql.Identifier(*table.split(".")), sql.Identifier(check)))
+
+
+def test_ledger_hash_of_orders_without_groups_is_what_it_was_before_there_were_groups(
+    recorded: Life, database: Database
+) -> None:
+    assert ledger_hash(database) == "72e285d25221edfa89f22927b318e04d61ac2d4a8ef837bbe6715ff7c81d9f24"
 
 
 def test_ledger_hash_covers_every_table_with_an_account() -> None:

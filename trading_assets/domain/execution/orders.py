@@ -156,8 +156,8 @@ class Order:
     """One attempt to execute one approved intent. `qty` is unsigned shares, prices are raw USD.
 
     `session_date` is the session of the decision; `submitted_at` is UTC. A leg names its entry in `parent_order_id`;
-    its price may be `entry_offset_pct` percent above (negative: below) what the entry executed at. A trailing stop keeps
-    `trail_usd`, or `trail_pct` percent, from the best price so far. Raises ValueError for an impossible order.
+    its price may be `entry_offset_pct` percent above (negative: below) what the entry executed at. A trailing stop
+    keeps `trail_usd`, or `trail_pct` percent, from the best price so far. Raises ValueError for an impossible order.
     """
 
     client_order_id: str
