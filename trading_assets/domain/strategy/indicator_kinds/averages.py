@@ -98,7 +98,7 @@ AVERAGES: dict[str, Kind] = {
         "price",
         lambda period, _: 6 * (period - 1),
         lambda ta, close, period, volume_factor: ta("T3", close, period, volume_factor),
-        'Tillson, "Better Moving Averages", TASC 16:1, 1998',
+        'Tillson, "Smoothing Techniques for More Accurate Signals", TASC 16:1, 1998',
     ),
     "vwma": Kind(
         "Moving average of the close weighted with volume",

@@ -43,7 +43,7 @@ VOLATILITY: dict[str, Kind] = {
         "ratio",
         window_of_changes,
         lambda ta, high, low, close, period: ta("NATR", high, low, close, period),
-        'Forman, "Cross-Market Evaluations with Normalized Average True Range", TASC 24:5, 2006',
+        'Forman, "Cross-Market Evaluations with Normalized Average True Range", TASC, May 2006',
     ),
     "trange": Kind(
         "True range: the range of the bar, extended to the close before it",
