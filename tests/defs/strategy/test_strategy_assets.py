@@ -1,12 +1,17 @@
 """The strategy assets on real history in a real database: ranges against single sessions, failures, missing inputs."""
 
+import os
+import signal
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Literal
 
 import dagster as dg
 import numpy as np
+import psutil
 import pytest
+from pydantic import Field
 
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.corporate_actions import store_actions
@@ -17,9 +22,10 @@ from trading_assets.adapters.sample import SampleSource
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.strategy.indicators import Indicator
+from trading_assets.domain.strategy.parameters import StrategyParameters
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy
 from trading_assets.domain.values import Timeframe
-from trading_assets.settings import TradingSettings
+from trading_assets.settings import StrategyLimitSettings, TradingSettings
 
 UNIVERSE = ["AAPL", "MSFT"]
 HISTORY = date(2004, 6, 1)
@@ -259,11 +265,25 @@ class Failing(Strategy):
     name = "failing"
     version = "1"
 
+    class Parameters(StrategyParameters):
+        by: Literal["raising", "hanging", "eating", "dying"] = Field("raising", description="how it fails")
+
     def indicators(self):
         return (Indicator("sma", 5),)
 
     def signals(self, view):
-        raise RuntimeError("no idea")
+        print("at work")
+        match self.parameters.by:
+            case "raising":
+                raise RuntimeError("no idea")
+            case "hanging":
+                while True:
+                    pass
+            case "eating":
+                np.ones((10**6, 10**6))
+            case "dying":
+                os.kill(os.getpid(), signal.SIGKILL)
+        return view.signals(np.ones(len(view.bars)), [""] * len(view.bars))
 
 
 def materialised(result) -> set[str]:
@@ -275,16 +295,26 @@ def error_of(result, step: str) -> str:
     return failure.event_specific_data.error.to_string()
 
 
-def test_strategy_that_raises_leaves_the_others_materialised_and_is_named(market_data, instance):
-    failing = ConfiguredStrategy("failing", Failing(), Timeframe.SESSION, 0.1)
-    assets = strategy_assets(SETTINGS, [failing, *load_strategies(SETTINGS)])
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("raising", "raised RuntimeError: no idea"),
+        ("hanging", "did not finish within 1 s and was ended."),
+        ("eating", "ran out of its 512 MB of memory."),
+        ("dying", "was ended by SIGKILL; its limits are 1 s and 512 MB of memory."),
+    ],
+)
+def test_strategy_that_fails_leaves_the_others_materialised_and_is_named(market_data, instance, capfd, by, told):
+    failing = ConfiguredStrategy("failing", Failing(by=by), Timeframe.SESSION, 0.1)
+    limited = SETTINGS.model_copy(update={"strategy_limits": StrategyLimitSettings(seconds=1, memory_mb=512)})
+    assets = strategy_assets(limited, [failing, *load_strategies(SETTINGS)])
     result = run(market_data, instance, FIRST, LAST, assets=assets, raise_on_error=False)
     assert not result.success
     assert materialised(result) == {"indicators", "signals_sma_crossover", "signals_rsi_reversion"}
-    assert f"Strategy 'failing' ({failing.version}) raised RuntimeError: no idea" in error_of(
-        result, "strategy__signals_failing"
-    )
+    assert f"Strategy 'failing' ({failing.version}) {told}" in error_of(result, "strategy__signals_failing")
+    assert "Strategy failing printed:\nat work" in capfd.readouterr().err
     assert rows(market_data)["strategy.targets"] == []
+    assert psutil.Process().children() == []
 
 
 def test_signals_without_indicators_are_refused_with_the_sessions_to_materialise(market_data, instance):

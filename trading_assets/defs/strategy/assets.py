@@ -3,46 +3,45 @@
 What is computed lies in the domain, what is stored in adapters/postgres/strategy.py: here is only the order of things.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import partial
+from typing import TypeVar
 
 import dagster as dg
 
+from trading_assets.adapters.isolation import IsolatedError, Limits, run_isolated
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres import strategy as store
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import sector_facts
+from trading_assets.adapters.postgres.proofs import stored_facts
 from trading_assets.adapters.postgres.universe import store_members, stored_members
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market.adjust import point_in_time_factors
-from trading_assets.domain.market.sessions import NEW_YORK, session
+from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership, universe_id
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.indicators import Indicator
-from trading_assets.domain.strategy.knowledge import spans
+from trading_assets.domain.strategy.knowledge import Part, parts
+from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
 from trading_assets.domain.strategy.targets import combine
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
 
+T = TypeVar("T")
+
 GROUP = "strategy"
 KINDS = {"python", "postgres"}
 BARS = dg.AssetKey(["market", "bars"])
 ACTIONS = dg.AssetKey(["market", "corporate_actions"])
+FINANCIALS = dg.AssetKey(["market", "financials"])
 INDICATORS = dg.AssetKey(["strategy", "indicators"])
-
-
-class _Part(NamedTuple):
-    """The bars of some sessions that close after `after` and until `knowledge_time`, which is also what they know."""
-
-    first: date
-    last: date
-    after: datetime
-    knowledge_time: datetime
 
 
 def strategy_assets(
@@ -50,7 +49,8 @@ def strategy_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of this stage. `configured` are by default the strategies of trading.yaml. Raises PluginError."""
     strategies = load_strategies(settings) if configured is None else list(configured)
-    signals = [signals_asset(one, settings.universe) for one in strategies]
+    limits = Limits(**settings.strategy_limits.model_dump())
+    signals = [signals_asset(one, settings.members, limits) for one in strategies]
     return [
         indicators_asset(strategies, settings.universe, settings.timeframes),
         *signals,
@@ -92,7 +92,7 @@ def _store_indicators(
     timeframe: Timeframe,
     declared: Sequence[Indicator],
     memory: int,
-    part: _Part,
+    part: Part,
 ) -> int:
     bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
     actions = actions_as_of(database, part.knowledge_time, universe)
@@ -106,13 +106,19 @@ def _store_indicators(
     return store.store_indicators(database, bars[is_wanted], values[is_wanted], declared)
 
 
-def signals_asset(configured: ConfiguredStrategy, universe: Sequence[str]) -> dg.AssetsDefinition:
-    """The asset strategy/signals_<name>: one a strategy, so that one that fails leaves the others materialised."""
+def signals_asset(
+    configured: ConfiguredStrategy, members: Sequence[Membership], limits: Limits
+) -> dg.AssetsDefinition:
+    """The asset strategy/signals_<name>: one a strategy, so that one that fails leaves the others materialised.
+
+    What the strategy computes, it computes in a process of its own within `limits`.
+    """
     strategy, timeframe = configured.strategy, configured.timeframe
+    universe = sorted({one.symbol for one in members})
 
     @dg.asset(
         key=["strategy", f"signals_{configured.name}"],
-        deps=[BARS, INDICATORS],
+        deps=[BARS, INDICATORS, FINANCIALS] if strategy.figures() else [BARS, INDICATORS],
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
@@ -129,12 +135,31 @@ def signals_asset(configured: ConfiguredStrategy, universe: Sequence[str]) -> dg
             start = store.lookback_start(database, universe, timeframe, part.first, strategy.memory)
             bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, start, part.last)
             values = store.indicators_of(database, bars, strategy.indicators(), timeframe)
-            decided = decide(configured, bars, values)
+            facts = stored_facts(database, strategy, members, part.knowledge_time)
+            decided = _computed(context, configured, limits, partial(decide, configured, bars, values, facts))
             wanted = decided[decided["closes_at"] > part.after]
             written += store.store_signals(database, configured, wanted, universe, part.first, part.last)
         return table_result(database, "strategy.signals", first, last, written)
 
     return signals
+
+
+def _computed(
+    context: dg.AssetExecutionContext, configured: ConfiguredStrategy, limits: Limits, work: Callable[[], T]
+) -> T:
+    """What `work` returns in a process of its own; what it prints goes into the run's log. Raises dg.Failure."""
+    try:
+        answer = run_isolated(work, limits, f"Strategy {configured.name!r} ({configured.version})")
+    except IsolatedError as error:
+        _tell(context, configured, error.output)
+        raise dg.Failure(str(error), allow_retries=False) from error
+    _tell(context, configured, answer.output)
+    return answer.value
+
+
+def _tell(context: dg.AssetExecutionContext, configured: ConfiguredStrategy, output: str) -> None:
+    if output:
+        context.log.info(f"Strategy {configured.name} printed:\n{output}")
 
 
 def targets_asset(
@@ -144,7 +169,7 @@ def targets_asset(
 
     @dg.asset(
         key=["strategy", "targets"],
-        deps=list(signals),
+        deps=[*signals, BARS, ACTIONS] if any(one.portfolio.reads_returns for one in strategies) else list(signals),
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
@@ -158,19 +183,47 @@ def targets_asset(
         decided = store.signals_between(database, strategies, universe, first, last)
         with database.transaction() as connection:
             store_members(connection, members)
-        wanted = combine(decided, strategies, stored_members(database, universe_id(members)))
+        wanted = combine(
+            decided,
+            strategies,
+            stored_members(database, universe_id(members)),
+            _histories(database, universe, strategies, first, last, clock),
+            _sectors(database, universe, strategies),
+        )
         written = store.store_targets(database, strategies, wanted, universe, first, last)
         return table_result(database, "strategy.targets", first, last, written)
 
     return targets
 
 
+def _histories(
+    database: Database,
+    universe: Sequence[str],
+    strategies: Sequence[ConfiguredStrategy],
+    first: date,
+    last: date,
+    clock: Clock,
+) -> list[ReturnHistory]:
+    """The returns that the sizing of the `strategies` reads; nothing is read when it reads none."""
+    histories = []
+    for timeframe in sorted({one.timeframe for one in strategies if one.portfolio.reads_returns}):
+        lookback = max(one.portfolio.lookback for one in strategies if one.timeframe is timeframe)
+        for part in _parts(database, universe, timeframe, first, last, clock):
+            # From a symbol's first bar, as with indicators: no rounding may depend on the range asked for.
+            bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
+            factors = point_in_time_factors(bars, actions_as_of(database, part.knowledge_time, universe))
+            until = part.knowledge_time
+            histories.append(ReturnHistory.of_bars(timeframe, part.after, until, bars, factors, lookback))
+    return histories
+
+
+def _sectors(database: Database, universe: Sequence[str], strategies: Sequence[ConfiguredStrategy]) -> Sectors:
+    is_read = any(one.portfolio.max_sector_weight is not None for one in strategies)
+    return Sectors(sector_facts(database, universe) if is_read else ())
+
+
 def _parts(
     database: Database, universe: Sequence[str], timeframe: Timeframe, first: date, last: date, clock: Clock
-) -> Iterator[_Part]:
-    now = clock.now()
+) -> list[Part]:
     restated = store.later_knowledge(database, universe, session(first).opens_at, session(last).closes_at)
-    for span in spans(first, last, timeframe, restated):
-        if span.after < now:
-            begin, end = (moment.astimezone(NEW_YORK).date() for moment in span)
-            yield _Part(max(begin, first), end, span.after, min(now, span.until))
+    return parts(first, last, timeframe, restated, clock.now())
