@@ -32,6 +32,8 @@ from trading_assets.defs.notification import sensors as notification_sensors
 from trading_assets.defs.notification.jobs import deliver_messages_job
 from trading_assets.defs.resources import RESOURCES
 from trading_assets.defs.strategy.assets import strategy_assets
+from trading_assets.defs.strategy.jobs import set_strategy_status_job
+from trading_assets.defs.strategy.proofs import prove_strategies_job, strategy_proofs
 from trading_assets.settings import load_trading_settings
 
 OWNERS = ["team:trading"]
@@ -68,6 +70,7 @@ defs = dg.Definitions(
         ingestion_checks.bars_checks,
         ingestion_checks.market_checks,
         ingestion_checks.company_checks,
+        *strategy_proofs(load_trading_settings()),
         no_decision_used_a_restated_value,
     ],
     jobs=[
@@ -80,9 +83,11 @@ defs = dg.Definitions(
         quotes.fetch_quotes_job,
         vendor_comparisons.compare_vendors_job,
         ingestion_checks.validate_data_quality_job,
+        prove_strategies_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
         deliver_messages_job,
+        set_strategy_status_job,
         archives.archive_old_data_job,
     ],
     schedules=[

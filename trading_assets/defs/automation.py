@@ -18,7 +18,8 @@ from trading_assets.settings import TradingSettings
 
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 
-_DATA_TO_TARGETS = MARKET_DATA | dg.AssetSelection.groups("strategy")
+# The checks of strategies prove them over their whole history, which takes as long as a hundred ticks.
+_DATA_TO_TARGETS = MARKET_DATA | dg.AssetSelection.groups("strategy").without_checks()
 _ANALYTICS = dg.AssetSelection.groups("analytics")
 
 backfill_job = dg.define_asset_job(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from trading_assets.adapters.postgres.database import Database, Table, append_versions
 from trading_assets.adapters.postgres.events import Topic, append_stored
 from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
+from trading_assets.domain.strategy.facts import Figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,24 @@ def figures_as_of(database: Database, knowledge_time: datetime, symbols: Sequenc
         'order by symbol collate "C", statement, item collate "C", months, period_end',
         knowledge_time=knowledge_time,
         symbols=list(symbols),
+    )
+
+
+def figure_versions(
+    database: Database, knowledge_time: datetime, symbols: Sequence[str], figures: Sequence[Figure]
+) -> pd.DataFrame:
+    """All versions of the `figures` that counted by `knowledge_time`: domain.strategy.facts.FIGURE_COLUMNS."""
+    return database.frame(
+        "select symbol, statement, item, months, period_end, version, amount::float8 as amount, counts_from "
+        "from market.financials join unnest(%(statements)s::text[], %(items)s::text[], %(months)s::integer[]) "
+        "as wanted(statement, item, months) using (statement, item, months) "
+        "where symbol = any(%(symbols)s) and counts_from <= %(knowledge_time)s "
+        'order by symbol collate "C", statement, item collate "C", months, period_end, version',
+        knowledge_time=knowledge_time,
+        symbols=list(symbols),
+        statements=[str(one.statement) for one in figures],
+        items=[one.item for one in figures],
+        months=[one.months for one in figures],
     )
 
 
