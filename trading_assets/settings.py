@@ -15,10 +15,19 @@ from contextlib import contextmanager
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from trading_assets.domain.market.universe import Membership, always, read_members, universe_id
@@ -44,6 +53,26 @@ StrategyName = Annotated[str, Field(pattern=STRATEGY_NAME)]
 KNOW_COMPANIES = {"polygon", "yahoo"}
 
 
+ExitFraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ExitSettings(Section):
+    """Where positions end by themselves: fractions of the entry price, or for the trailing stop of the best price."""
+
+    stop_loss: ExitFraction | None = None
+    take_profit: ExitFraction | None = None
+    trailing_stop: ExitFraction | None = None
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if not self.chosen():
+            raise ValueError("give at least one of stop_loss, take_profit and trailing_stop, or leave exits out")
+        return self
+
+    def chosen(self) -> dict[str, float]:
+        return {name: fraction for name, fraction in self.model_dump().items() if fraction is not None}
+
+
 class StrategySettings(Section):
     """One strategy of the portfolio. `parameters` are checked by the strategy's own model."""
 
@@ -55,6 +84,7 @@ class StrategySettings(Section):
     risk_aversion: Annotated[float, Field(gt=0, le=1000)] = 5.0
     max_symbol_weight: Annotated[float, Field(gt=0, le=1)] | None = None
     max_sector_weight: Annotated[float, Field(gt=0, le=1)] | None = None
+    exits: ExitSettings | None = None
 
     @property
     def portfolio(self) -> PortfolioRule:
@@ -64,9 +94,10 @@ class StrategySettings(Section):
         )
 
     def facts(self) -> dict[str, Any]:
-        """What decides trading. Of the sizing only what its method reads: nothing for the default."""
+        """What decides trading. Of the sizing only what its method reads, of the exits those there are."""
         sizing = {"sizing", "sizing_lookback", "risk_aversion", "max_symbol_weight", "max_sector_weight"}
-        return self.model_dump(exclude=sizing) | self.portfolio.facts()
+        exits = {} if self.exits is None else {"exits": self.exits.chosen()}
+        return self.model_dump(exclude=sizing | {"exits"}) | self.portfolio.facts() | exits
 
 
 class StrategyLimitSettings(Section):

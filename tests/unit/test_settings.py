@@ -138,6 +138,21 @@ def test_configured_path_comes_before_the_working_folder_before_the_project(
             ":1: folder: source: folder needs the folder of your Parquet or CSV files.",
         ),
         ("timeframes: [1d]", "source: sample", ":3: not valid YAML: key source appears twice."),
+        (
+            "{fast: 20}",
+            "{fast: 20}\n    exits: {}",
+            ":9: strategies.sma_crossover.exits: give at least one of stop_loss, take_profit and trailing_stop, or",
+        ),
+        (
+            "{fast: 20}",
+            "{fast: 20}\n    exits: {stop_loss: 5}",
+            ":9: strategies.sma_crossover.exits.stop_loss: input should be less than 1, got 5.",
+        ),
+        (
+            "{fast: 20}",
+            "{fast: 20}\n    exits: {stoploss: 0.05}",
+            ":9: strategies.sma_crossover.exits.stoploss is not a setting. Did you mean stop_loss?",
+        ),
     ],
 )
 def test_mistake_is_one_line_with_file_line_key_and_remedy(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -211,6 +226,7 @@ def test_fingerprint_ignores_what_moves_no_order(tmp_path: Path, old: str, new: 
         ("timeframes: [1d]", "timeframes: [1d, 1h]"),
         ("0.5", "0.4"),
         ("{fast: 20}", "{fast: 21}"),
+        ("{fast: 20}", "{fast: 20}\n    exits: {stop_loss: 0.05}"),
         ("max_position: 0.1", "max_position: 0.2"),
         ("100000", "100001"),
     ],
@@ -219,6 +235,13 @@ def test_fingerprint_changes_with_what_decides_trading(tmp_path: Path, old: str,
     changed = load(tmp_path, VALID.replace(old, new)).fingerprint()
     assert changed != load(tmp_path, VALID).fingerprint()
     assert len(changed) == 8
+
+
+def test_exits_that_are_not_chosen_leave_no_trace_in_the_facts(tmp_path: Path) -> None:
+    with_stop = VALID.replace("{fast: 20}", "{fast: 20}\n    exits: {stop_loss: 0.05}")
+
+    assert "exits" not in load(tmp_path, VALID).strategies["sma_crossover"].facts()
+    assert load(tmp_path, with_stop).strategies["sma_crossover"].facts()["exits"] == {"stop_loss": 0.05}
 
 
 def test_fingerprint_knows_the_feed_of_alpaca_and_not_its_address(tmp_path: Path) -> None:

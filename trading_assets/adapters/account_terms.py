@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.simulation import Rules
+from trading_assets.domain.values import decimal_of
 
 if TYPE_CHECKING:
     from trading_assets.settings import TradingSettings
@@ -18,6 +20,11 @@ def rules_of(settings: TradingSettings) -> Rules:
     return Rules(
         limits=RiskLimits.of(settings.risk.model_dump()),
         fill_model=FillModel(broker.slippage_bps, broker.volume_limit),
+        exits={
+            name: ExitPlan(**{kind: decimal_of(fraction) for kind, fraction in strategy.exits.chosen().items()})
+            for name, strategy in settings.strategies.items()
+            if strategy.exits is not None
+        },
     )
 
 
