@@ -43,9 +43,9 @@ class PairsTrading(Strategy):
     Pairs are found at the close of each month's first session, from the `formation` bars up to it, and may be traded
     until the next discovery. The score of a spread is its distance from the mean of its newest `window` values in their
     standard deviations. Its falling below -`entry` buys the spread (y long, x short), its rising above `entry` sells
-    it. A position ends when the score is back within `exit`, when it is beyond `stop`, after `max_hold` bars, or when
-    the pair is no longer selected; only another crossing of `entry` opens the next. The signal of the larger leg is 1,
-    that of the other smaller by the hedge ratio.
+    it. A position ends when the score is back within `exit`, when it is beyond `stop`, `max_hold` bars after the newest
+    crossing, or when the pair is no longer selected; only another crossing of `entry` opens the next. The signal of the
+    larger leg is 1, that of the other smaller by the hedge ratio.
     """
 
     name = "pairs_trading"
