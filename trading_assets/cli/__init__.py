@@ -19,9 +19,11 @@ from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
 from trading_assets.cli.events import events
 from trading_assets.cli.new import new
+from trading_assets.cli.prove import prove
 from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.stored_answers import reparse
+from trading_assets.cli.strategies import strategy
 from trading_assets.cli.up import up
 
 
@@ -66,8 +68,10 @@ for command in (
     account,
     breaker,
     clock,
+    strategy,
     new,
     reparse,
+    prove,
     archive,
 ):
     trading.add_command(command)

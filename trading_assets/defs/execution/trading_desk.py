@@ -21,6 +21,7 @@ from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.quality import read_gates
 from trading_assets.adapters.postgres.recorded_tape import read_tape
 from trading_assets.adapters.postgres.strategy import targets_between
+from trading_assets.adapters.postgres.strategy_states import state_events
 from trading_assets.domain import simulation
 from trading_assets.domain.execution.orders import WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerState, Journal
@@ -31,8 +32,10 @@ from trading_assets.domain.market.sessions import (
     session,
 )
 from trading_assets.domain.notification import messages
+from trading_assets.domain.risk.intents import OPENING
 from trading_assets.domain.risk.review import recheck
 from trading_assets.domain.risk.verdicts import Outcome, TradingState, Verdict
+from trading_assets.domain.strategy.states import StrategyStatus, obeying, status_at
 from trading_assets.domain.tape import NothingStoredError
 
 if TYPE_CHECKING:
@@ -217,6 +220,9 @@ class TradingDesk:
         if (newest := self._newest_close()) > intent.decision_at:
             # A replay sends at the decision: by now it would have filled, or not, in the bar that closed since.
             return f"a bar has closed since the decision, at {newest:%Y-%m-%d %H:%M} UTC"
+        status = status_at(state_events(connection, [intent.strategy]), self.now)
+        if intent.purpose in OPENING and status is not StrategyStatus.ENABLED:
+            return f"strategy {intent.strategy} is {status.in_words}"
         gates = read_gates(connection, BARS_DATASET, [intent.session_date], [intent.symbol], for_share=True)
         snapshot = simulation.account_snapshot(
             account,
@@ -249,7 +255,9 @@ class TradingDesk:
     def _moments(self, connection: psycopg.Connection, first: date, last: date) -> list[simulation.Moment]:
         """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
         versions = {one.name: one.version for one in load_strategies(self.settings)}
-        targets = targets_between(self.database, versions, first, last)
+        targets = obeying(
+            targets_between(self.database, versions, first, last), state_events(connection, sorted(versions))
+        )
         read = read_tape(self.database, connection, self.settings.universe, first, last, self.now)
         try:
             return read.moments(targets, first, last, self.now)

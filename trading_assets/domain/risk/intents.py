@@ -17,6 +17,8 @@ from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import ZERO, Side
 
+OPENING = frozenset({Purpose.OPEN, Purpose.INCREASE})
+
 
 class _Leg(NamedTuple):
     side: Side
@@ -53,11 +55,13 @@ def intents_from_targets(
     Projected is filled plus the strategy's working buys minus its working sells. Opening and going flat always trade; a
     resize only when it is worth at least `rebalance_band` of equity. A change of sign is two legs: close (0), open (1).
     A target without a usable price, weight or equity becomes an intent of zero shares, which the review denies: the
-    position is left alone and the record says why.
+    position is left alone and the record says why. A target that may not open gives only intents that reduce.
     """
     intents = []
     for target in targets:
         for number, leg in enumerate(_legs(target, snapshot, limits)):
+            if leg.purpose in OPENING and not target.may_open:
+                continue
             name = intent_id(
                 account_id,
                 target.strategy,

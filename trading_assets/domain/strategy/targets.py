@@ -47,7 +47,10 @@ WeightReason."""
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a strategy wants to hold of a symbol, decided at a bar's close: a share of the account's equity."""
+    """What a strategy wants to hold of a symbol, decided at a bar's close: a share of the account's equity.
+
+    One that may not open only reduces what is held, or leaves it: its strategy was paused at the decision.
+    """
 
     strategy: str
     strategy_version: str
@@ -55,6 +58,7 @@ class Target:
     decision_at: datetime
     session_date: date
     target_weight: Decimal
+    may_open: bool = True
 
 
 def weight_of(number: float) -> Decimal:

@@ -186,3 +186,22 @@ def test_intents_when_filled_bring_the_strategy_to_its_target_or_stay_inside_the
     wanted = (abs(weight) * 100_000 // price).copy_sign(weight)
     assert all(intent.qty > 0 for intent in intents)
     assert reached == wanted or (not intents and qty * wanted > 0 and abs(wanted - qty) * price < 2_000)
+
+
+@pytest.mark.parametrize(
+    ("weight", "account", "expected"),
+    [
+        ("0.05", {}, []),
+        ("0.10", held(100), []),
+        ("0.01", held(100), [("reduce", "sell", 80)]),
+        ("0", held(100), [("close", "sell", 100)]),
+        ("-0.05", held(100), [("close", "sell", 100)]),
+    ],
+    ids=["opening", "enlarging", "reducing", "closing", "turning"],
+)
+def test_target_that_may_not_open_gives_only_intents_that_reduce(snapshot, limits, weight, account, expected):
+    target = replace(TARGET, target_weight=Decimal(weight), may_open=False)
+    if account:
+        account = {"strategy_positions": {("alpha", "AAA"): 100}, **account}
+    intents = intents_from_targets([target], snapshot(**account), limits(), "simulated")
+    assert [(one.purpose.value, one.side.value, one.qty) for one in intents] == expected

@@ -1,0 +1,102 @@
+"""`trading strategy`: which strategies there are, and who may open positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.domain.strategy.states import StrategyStatus
+
+BY = click.option("--by", required=True, help="Who decides it.")
+WHY = click.option("--why", required=True, help="The reason.")
+
+
+@click.group()
+def strategy() -> None:
+    """The strategies of the portfolio."""
+
+
+@strategy.command("list")
+def list_strategies() -> None:
+    """Every configured strategy with its version and status, and what else is on offer."""
+    from trading_assets.adapters.plugins import find_strategies, load_strategies
+    from trading_assets.adapters.postgres.strategy_states import state_events
+    from trading_assets.cli.clock import graph_time
+    from trading_assets.domain.strategy.states import StrategyStatus, event_in_force, status_at
+    from trading_assets.settings import load_trading_settings
+
+    settings = load_trading_settings()
+    configured = load_strategies(settings)
+    with _database() as database, database.transaction() as connection:
+        now = graph_time(database)
+        events = state_events(connection, [one.name for one in configured])
+    for one in configured:
+        own = [event for event in events if event.strategy == one.name]
+        status, event = status_at(own, now), event_in_force(own, now)
+        line = f"{one.name} ({one.version}): {status.in_words}"
+        if event and status is not StrategyStatus.ENABLED:
+            until = f" until {event.until:%Y-%m-%d %H:%M} UTC" if event.until else ""
+            line += f"{until}, since {event.at:%Y-%m-%d %H:%M} UTC, by {event.set_by}: {event.why}"
+        click.echo(line)
+    catalogue = find_strategies(settings)
+    if others := sorted(set(catalogue.offers) - set(settings.strategies)):
+        click.echo(f"On offer, not configured: {', '.join(others)}")
+    for broken in catalogue.broken:
+        click.echo(f"Not usable: {broken.problem}")
+
+
+@strategy.command("pause")
+@click.argument("name")
+@BY
+@WHY
+@click.option("--until", help="The end of the pause, in UTC: 2022-05-02T15:30Z.  [default: until it is enabled]")
+def pause(name: str, by: str, why: str, until: str | None) -> None:
+    """Give the strategy NAME no new positions from now on; it may reduce those that it has."""
+    from trading_assets.domain.strategy.states import StrategyStatus, moment_in_utc, status_for
+
+    try:
+        end = moment_in_utc(until) if until else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    _change(name, status_for(StrategyStatus.PAUSED, end), by, why, end)
+
+
+@strategy.command("enable")
+@click.argument("name")
+@BY
+@WHY
+def enable(name: str, by: str, why: str) -> None:
+    """Let the strategy NAME open positions again."""
+    from trading_assets.domain.strategy.states import StrategyStatus
+
+    _change(name, StrategyStatus.ENABLED, by, why, None)
+
+
+def _change(name: str, status: StrategyStatus, by: str, why: str, until: datetime | None) -> None:
+    from trading_assets.adapters.postgres.strategy_states import set_status
+    from trading_assets.cli.clock import graph_time
+    from trading_assets.settings import load_trading_settings
+
+    if name not in (known := load_trading_settings().strategies):
+        raise click.ClickException(f"trading.yaml configures no strategy {name!r}. Configured: {', '.join(known)}.")
+    with _database() as database, database.transaction() as connection:
+        event = set_status(connection, name, status, by, why, graph_time(database), until)
+    end = f" until {event.until:%Y-%m-%d %H:%M} UTC" if event.until else ""
+    click.echo(f"Strategy {name} is {event.state.in_words}{end}.")
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.services import existing_database
+    from trading_assets.settings import load_environment
+
+    with existing_database(load_environment()) as url:
+        yield Database(url)
