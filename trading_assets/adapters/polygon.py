@@ -187,7 +187,8 @@ def _sdk_client() -> Callable[..., Any]:
         client: Callable[..., Any] = module.RESTClient
         return client
     raise NotFound(
-        "Neither polygon-api-client nor massive is installed: `pip install polygon-api-client`, or choose another `source`."
+        "Neither polygon-api-client nor massive is installed: "
+        "`pip install polygon-api-client`, or choose another `source`."
     )
 
 
