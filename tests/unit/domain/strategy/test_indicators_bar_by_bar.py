@@ -111,6 +111,20 @@ def test_bar_that_is_not_finite_is_refused_and_changes_nothing(field, count):
     assert_same_bits(np.array(forward.append(last, 1.0)), compute(bars, np.ones(count + 1), declared).to_numpy()[-1])
 
 
+def last_of_a_tail(indicator: Indicator) -> tuple[np.ndarray, np.ndarray]:
+    """The newest value over a long history, and over the bars alone that it needs to begin."""
+    bars = random_bars(7, 2000, 0.01)
+    tail = bars[-indicator.warm_up - 1 :]
+    values = [compute(part, np.ones(len(part)), [indicator]).to_numpy()[-1] for part in (bars, tail)]
+    return values[0], values[1]
+
+
+@pytest.mark.parametrize("name", ["sma", "linearreg", "ema", "rsi", "atr", "obv"])
+def test_running_sums_and_averages_over_a_tail_have_other_bits_so_no_tail_is_ever_stored(name):
+    whole, tail = last_of_a_tail(Indicator(name, *(parameter.usual for parameter in KINDS[name].parameters)))
+    assert whole.tobytes() != tail.tobytes()
+
+
 def test_history_of_two_symbols_is_refused():
     bars = pd.concat([random_bars(1, 5, 0.01), random_bars(2, 5, 0.01).assign(symbol="B")])
     with pytest.raises(ValueError, match="one symbol"):
