@@ -6,7 +6,7 @@ What is computed lies in the domain, what is stored in adapters/postgres/strateg
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
 
@@ -18,6 +18,7 @@ from trading_assets.adapters.postgres import strategy as store
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import sector_facts
+from trading_assets.adapters.postgres.pairs import store_pairs
 from trading_assets.adapters.postgres.proofs import stored_facts
 from trading_assets.adapters.postgres.universe import store_members, stored_members
 from trading_assets.defs.materialization import table_result
@@ -26,13 +27,18 @@ from trading_assets.domain.market.adjust import point_in_time_factors
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership, universe_id
 from trading_assets.domain.strategy import indicators as technical
+from trading_assets.domain.strategy.facts import Facts
 from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.knowledge import Part, parts
+from trading_assets.domain.strategy.pairs import DiscoversPairs, discover, discovery_times
 from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
 from trading_assets.domain.strategy.targets import combine
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 
@@ -51,9 +57,11 @@ def strategy_assets(
     strategies = load_strategies(settings) if configured is None else list(configured)
     limits = Limits(**settings.strategy_limits.model_dump())
     signals = [signals_asset(one, settings.members, limits) for one in strategies]
+    discoverers = [one for one in strategies if isinstance(one.strategy, DiscoversPairs)]
     return [
         indicators_asset(strategies, settings.universe, settings.timeframes),
         *signals,
+        *([pairs_asset(discoverers, settings.members, limits)] if discoverers else []),
         targets_asset(strategies, settings.members, [asset.key for asset in signals]),
     ]
 
@@ -106,9 +114,7 @@ def _store_indicators(
     return store.store_indicators(database, bars[is_wanted], values[is_wanted], declared)
 
 
-def signals_asset(
-    configured: ConfiguredStrategy, members: Sequence[Membership], limits: Limits
-) -> dg.AssetsDefinition:
+def signals_asset(configured: ConfiguredStrategy, members: Sequence[Membership], limits: Limits) -> dg.AssetsDefinition:
     """The asset strategy/signals_<name>: one a strategy, so that one that fails leaves the others materialised.
 
     What the strategy computes, it computes in a process of its own within `limits`.
@@ -132,16 +138,58 @@ def signals_asset(
         first, last = session_range(context, clock)
         written = 0
         for part in _parts(database, universe, timeframe, first, last, clock):
-            start = store.lookback_start(database, universe, timeframe, part.first, strategy.memory)
-            bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, start, part.last)
-            values = store.indicators_of(database, bars, strategy.indicators(), timeframe)
-            facts = stored_facts(database, strategy, members, part.knowledge_time)
-            decided = _computed(context, configured, limits, partial(decide, configured, bars, values, facts))
+            known = _known(database, configured, members, part)
+            decided = _computed(context, configured, limits, partial(decide, configured, *known))
             wanted = decided[decided["closes_at"] > part.after]
             written += store.store_signals(database, configured, wanted, universe, part.first, part.last)
         return table_result(database, "strategy.signals", first, last, written)
 
     return signals
+
+
+def pairs_asset(
+    discoverers: Sequence[ConfiguredStrategy], members: Sequence[Membership], limits: Limits
+) -> dg.AssetsDefinition:
+    """The asset strategy/pairs: what the strategies that trade pairs find, for people. They find it anew to decide."""
+    universe = sorted({one.symbol for one in members})
+
+    @dg.asset(
+        key=["strategy", "pairs"],
+        deps=[BARS, INDICATORS],
+        partitions_def=SESSIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        kinds=KINDS,
+        description="Pairs tested for cointegration at the close of each month's first session, from bars up to it.",
+    )
+    def pairs(
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
+    ) -> dg.MaterializeResult:
+        first, last = session_range(context, clock)
+        written = 0
+        for configured in discoverers:
+            for part in _parts(database, universe, configured.timeframe, first, last, clock):
+                if not discovery_times(part.after, part.knowledge_time):
+                    continue
+                known = _known(database, configured, members, part)
+                found = _computed(context, configured, limits, partial(discover, configured, *known))
+                new = [one for one in found if one.discovered_at > part.after]
+                written += store_pairs(database, configured, new, part.after, part.knowledge_time)
+        return table_result(database, "strategy.pairs", first, last, written)
+
+    return pairs
+
+
+def _known(
+    database: Database, configured: ConfiguredStrategy, members: Sequence[Membership], part: Part
+) -> "tuple[pd.DataFrame, pd.DataFrame, Facts]":
+    """What the strategy may see in `part`: bars as far back as its memory, their indicators, and other facts."""
+    strategy, timeframe = configured.strategy, configured.timeframe
+    universe = sorted({one.symbol for one in members})
+    start = store.lookback_start(database, universe, timeframe, part.first, strategy.memory)
+    bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, start, part.last)
+    values = store.indicators_of(database, bars, strategy.indicators(), timeframe)
+    return bars, values, stored_facts(database, strategy, members, part.knowledge_time)
 
 
 def _computed(

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trading_assets.domain.market.sessions import session, sessions_between
+from trading_assets.domain.strategy.facts import Facts
+from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy, StrategyError, View
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from trading_assets.domain.strategy.strategy import View
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,7 +68,21 @@ class DiscoversPairs(Protocol):
     """A strategy that trades pairs which it finds itself: the asset strategy/pairs stores what it found."""
 
     def discoveries(self, view: View) -> list[Discovery]:
-        """The discoveries at closes of the view, in order."""
+        """What is found at the `discovery_times` in the view that have enough bars before them, in order."""
+
+
+def discover(
+    configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame, facts: Facts = NO_FACTS
+) -> list[Discovery]:
+    """What the strategy finds at closes of `bars`, from the same view as its decisions. Raises StrategyError."""
+    strategy = configured.strategy
+    owner = f"Strategy {configured.name!r} ({configured.version})"
+    if not isinstance(strategy, DiscoversPairs):
+        raise StrategyError(f"{owner} has no method `discoveries`.")
+    try:
+        return strategy.discoveries(View(owner, bars, values, strategy.indicators(), facts, strategy.figures()))
+    except Exception as error:
+        raise StrategyError(f"{owner} raised {type(error).__name__}: {error}") from error
 
 
 # Discovery ----------------------------------------------------------------------------------------
