@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 MOST_DECIMALS = 4
 
+
 class UnknownIndicatorError(ValueError):
     """No indicator of that kind, or parameters that it does not accept."""
 
@@ -112,7 +113,7 @@ def _plain(number: int | float) -> str:
 
 
 def compute(bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Indicator]) -> pd.DataFrame:
-    """One float64 column an indicator, row for row with `bars`; NaN while a symbol warms up.
+    """One float64 column an indicator, once even if named twice, row for row with `bars`; NaN while a symbol warms up.
 
     `bars`: symbol, ts and the columns that the indicators read of open, high, low, close (raw USD) and volume (raw
     shares), one timeframe, sorted by symbol and ts, each symbol from its first bar. `factors`: one positive number a
@@ -122,16 +123,17 @@ def compute(bars: pd.DataFrame, factors: npt.ArrayLike, indicators: Sequence[Ind
     import pandas as pd
 
     raw, factor = checked_inputs(bars, factors, indicators)
+    distinct = list(dict.fromkeys(indicators))
     # One row an indicator: each column of the frame is contiguous, and the frame takes the memory as it is.
-    values = np.empty((len(indicators), len(bars)))
+    values = np.empty((len(distinct), len(bars)))
     for rows in symbol_slices(bars):
         own_factor = factor[rows]
         ta = Batch()
         adjusted = {field: column[rows] * adjusted_units(unit_of(field), own_factor) for field, column in raw.items()}
-        for number, indicator in enumerate(indicators):
+        for number, indicator in enumerate(distinct):
             worth = adjusted_units(indicator.unit, own_factor)
             np.divide(evaluate(ta, indicator, adjusted), worth, out=values[number, rows])
-    names = [indicator.column for indicator in indicators]
+    names = [indicator.column for indicator in distinct]
     return pd.DataFrame(values.T, index=bars.index, columns=names, copy=False)
 
 

@@ -285,6 +285,11 @@ def test_across_a_split_every_kind_stays_in_the_raw_units_of_its_own_bar(indicat
     np.testing.assert_array_equal(split, whole * np.where(late, scale, 1.0))
 
 
+def test_indicator_that_is_named_twice_has_one_column():
+    twice = [Indicator("sma", 2), Indicator("ema", 2), Indicator("sma", 2)]
+    assert compute(bars_of({"A": [1.0, 2, 3]}), np.ones(3), twice).columns.tolist() == ["sma_2", "ema_2"]
+
+
 def test_flat_prices_leave_a_quotient_of_nothing_without_a_value():
     flat = [Indicator("zscore", 5), Indicator("bollinger_percent_b", 5, 2.0)]
     bars = bars_of({"A": [7.0] * 10})
