@@ -3,15 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+import json
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import LiteralString
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.postgres.database import Database, Table, merge
 from trading_assets.adapters.postgres.records import select
+from trading_assets.domain.strategy.stateful import StateAfter
 from trading_assets.domain.strategy.states import StateEvent, StrategyStatus
+from trading_assets.domain.strategy.strategy import ConfiguredStrategy
+
+STATES = Table(
+    "strategy.states",
+    ("strategy", "strategy_version", "universe_id", "decision_at"),
+    ("session_date", "state"),
+)
 
 # Status -------------------------------------------------------------------------------------------
 
@@ -54,6 +65,50 @@ def set_status(
         (event.strategy, event.event_no, event.state.value, event.at, event.until, event.set_by, event.why),
     )
     return event
+
+
+# States of stateful strategies --------------------------------------------------------------------
+
+
+def state_before(
+    database: Database, configured: ConfiguredStrategy, universe_id: str, at: datetime
+) -> StateAfter | None:
+    """The newest stored state of this strategy, version and universe after a decision before `at` (UTC)."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select decision_at, session_date, state from strategy.states where strategy = %s "
+            "and strategy_version = %s and universe_id = %s and decision_at < %s order by decision_at desc limit 1",
+            (configured.name, configured.version, universe_id, at),
+        ).fetchone()
+    return StateAfter(row[0].astimezone(UTC), row[1], row[2]) if row else None
+
+
+def store_states(
+    database: Database, configured: ConfiguredStrategy, universe_id: str, states: Sequence[StateAfter]
+) -> int:
+    """Store the states after the decisions of a range, in order of time; returns the rows changed.
+
+    Later states go when they do not follow from the last of these any more: the next range starts from here.
+    """
+    if not states:
+        return 0
+    key = (configured.name, configured.version, universe_id)
+    last = states[-1]
+    with database.transaction() as connection:
+        follows = connection.execute(
+            "select 1 from strategy.states where strategy = %s and strategy_version = %s and universe_id = %s "
+            "and decision_at = %s and state = %s",
+            (*key, last.decision_at, Jsonb(last.state)),
+        ).fetchone()
+        rows = ((*key, one.decision_at, one.session_date, json.dumps(one.state)) for one in states)
+        written = merge(connection, STATES, [*STATES.key, *STATES.compared], rows)
+        if not follows:
+            connection.execute(
+                "delete from strategy.states where strategy = %s and strategy_version = %s and universe_id = %s "
+                "and decision_at > %s",
+                (*key, last.decision_at),
+            )
+    return written
 
 
 _EVENTS: LiteralString = """

@@ -20,11 +20,12 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import sector_facts
 from trading_assets.adapters.postgres.pairs import store_pairs
 from trading_assets.adapters.postgres.proofs import stored_facts
+from trading_assets.adapters.postgres.strategy_states import state_before, store_states
 from trading_assets.adapters.postgres.universe import store_members, stored_members
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
 from trading_assets.domain.market.adjust import point_in_time_factors
-from trading_assets.domain.market.sessions import session
+from trading_assets.domain.market.sessions import previous_session, session
 from trading_assets.domain.market.universe import Membership, universe_id
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.facts import Facts
@@ -32,6 +33,7 @@ from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.knowledge import Part, parts
 from trading_assets.domain.strategy.pairs import DiscoversPairs, discover, discovery_times
 from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
+from trading_assets.domain.strategy.stateful import StatefulStrategy, decide_from
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
 from trading_assets.domain.strategy.targets import combine
 from trading_assets.domain.values import Timeframe
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GROUP = "strategy"
+ALL_BARS = 2**31 - 1
 KINDS = {"python", "postgres"}
 BARS = dg.AssetKey(["market", "bars"])
 ACTIONS = dg.AssetKey(["market", "corporate_actions"])
@@ -136,6 +139,9 @@ def signals_asset(configured: ConfiguredStrategy, members: Sequence[Membership],
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
+        if isinstance(strategy, StatefulStrategy):
+            written = _go_on(context, database, configured, members, limits, first, last, clock)
+            return table_result(database, "strategy.signals", first, last, written)
         written = 0
         for part in _parts(database, universe, timeframe, first, last, clock):
             known = _known(database, configured, members, part)
@@ -145,6 +151,45 @@ def signals_asset(configured: ConfiguredStrategy, members: Sequence[Membership],
         return table_result(database, "strategy.signals", first, last, written)
 
     return signals
+
+
+def _go_on(
+    context: dg.AssetExecutionContext,
+    database: Database,
+    configured: ConfiguredStrategy,
+    members: Sequence[Membership],
+    limits: Limits,
+    first: date,
+    last: date,
+    clock: Clock,
+) -> int:
+    """Store a stateful strategy's signals of the sessions first..last, and the state after every decision.
+
+    It goes on from the newest state before them, or from the first bar of all: what lies between is lived through
+    too, each decision with the knowledge of its own time.
+    """
+    timeframe = configured.timeframe
+    universe, universe_key = sorted({one.symbol for one in members}), universe_id(members)
+    before = state_before(database, configured, universe_key, session(first).opens_at)
+    begin = before.session_date if before else store.lookback_start(database, universe, timeframe, first, ALL_BARS)
+    missed = _parts(database, universe, timeframe, begin, previous_session(first), clock) if begin < first else []
+    states = [before] if before else []
+    written = 0
+    for part in [*missed, *_parts(database, universe, timeframe, first, last, clock)]:
+        see = _known if part.first >= first else _known_again
+        bars, values, facts = see(database, configured, members, part)
+        is_next = (bars["closes_at"] > max([part.after, *(one.decision_at for one in states[-1:])])).to_numpy()
+        if not is_next.any():
+            continue
+        state = states[-1].state if states else None
+        decided, after = _computed(
+            context, configured, limits, partial(decide_from, configured, bars[is_next], values[is_next], state, facts)
+        )
+        states += after
+        if part.first >= first:
+            written += store.store_signals(database, configured, decided, universe, part.first, part.last)
+    store_states(database, configured, universe_key, states)
+    return written
 
 
 def pairs_asset(
@@ -190,6 +235,18 @@ def _known(
     bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, start, part.last)
     values = store.indicators_of(database, bars, strategy.indicators(), timeframe)
     return bars, values, stored_facts(database, strategy, members, part.knowledge_time)
+
+
+def _known_again(
+    database: Database, configured: ConfiguredStrategy, members: Sequence[Membership], part: Part
+) -> "tuple[pd.DataFrame, pd.DataFrame, Facts]":
+    """As `_known`, for sessions whose indicators need not be stored: they are computed again."""
+    strategy, universe = configured.strategy, sorted({one.symbol for one in members})
+    bars = market.bars_as_of(database, part.knowledge_time, universe, configured.timeframe, last=part.last)
+    actions = actions_as_of(database, part.knowledge_time, universe)
+    values = technical.compute(bars, point_in_time_factors(bars, actions), strategy.indicators())
+    is_recent = (bars["session_date"] >= part.first).to_numpy(dtype=bool)
+    return bars[is_recent], values[is_recent], stored_facts(database, strategy, members, part.knowledge_time)
 
 
 def _computed(

@@ -7,7 +7,8 @@ or in packages of their users, fetching and storing elsewhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -101,6 +102,17 @@ class View:
         for rows in symbol_slices(self.bars):
             numbers[rows] = np.arange(rows.stop - rows.start)
         return numbers
+
+    def moments(self) -> Iterator[tuple[npt.NDArray[np.intp], View]]:
+        """The view of each bar close, in order of time, and its rows in this view: one a symbol that has a bar."""
+        closes = self.bars["closes_at"].to_numpy(dtype="datetime64[us]")
+        order = np.argsort(closes, kind="stable")
+        starts = np.flatnonzero(np.diff(closes[order]).astype(bool)) + 1
+        for rows in np.split(order, starts) if len(order) else ():
+            moment = copy(self)
+            moment.bars = self.bars.iloc[rows].reset_index(drop=True)
+            moment._values = self._values.iloc[rows].reset_index(drop=True)
+            yield rows, moment
 
     def signals(self, signal: npt.ArrayLike, reason: Sequence[str]) -> pd.DataFrame:
         """The frame that `Strategy.signals` returns, from one signal and one reason a bar."""
