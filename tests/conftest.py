@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import hypothesis
 import psycopg
@@ -17,6 +18,8 @@ from trading_assets.adapters.postgres.schema import migrate
 # A busy machine is no fault of the code: no example has a time limit of its own.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+MakeDatabase = Callable[..., Database]
 
 
 def _with_name(url: str, name: str) -> str:
@@ -50,22 +53,38 @@ def migrated_template(postgres_server: str) -> Iterator[str]:
     _administer(postgres_server, "drop database {} with (force)", name)
 
 
-@pytest.fixture
-def new_database(postgres_server: str, migrated_template: str) -> Iterator[Callable[[], Database]]:
-    """Makes databases of the test's own with the newest schema and no rows."""
-    names = []
+@contextmanager
+def _databases(postgres_server: str, template: str) -> Iterator[MakeDatabase]:
+    names: list[str] = []
 
-    def make() -> Database:
+    def make(like: Database | None = None) -> Database:
         names.append(f"test_{uuid.uuid4().hex[:12]}")
-        _administer(postgres_server, "create database {} template {}", names[-1], migrated_template)
+        copied = like.url.rsplit("/", 1)[1] if like else template
+        _administer(postgres_server, "create database {} template {}", names[-1], copied)
         return Database(_with_name(postgres_server, names[-1]))
 
-    yield make
-    for name in names:
-        _administer(postgres_server, "drop database {} with (force)", name)
+    try:
+        yield make
+    finally:
+        for name in names:
+            _administer(postgres_server, "drop database {} with (force)", name)
 
 
 @pytest.fixture
-def database(new_database: Callable[[], Database]) -> Database:
+def new_database(postgres_server: str, migrated_template: str) -> Iterator[MakeDatabase]:
+    """Makes databases of the test's own: with the newest schema and no rows, or a copy of another that nobody uses."""
+    with _databases(postgres_server, migrated_template) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def new_module_database(postgres_server: str, migrated_template: str) -> Iterator[MakeDatabase]:
+    """As new_database, for what the tests of a module prepare once and then only read or copy."""
+    with _databases(postgres_server, migrated_template) as make:
+        yield make
+
+
+@pytest.fixture
+def database(new_database: MakeDatabase) -> Database:
     """A database of the test's own with the newest schema and no rows."""
     return new_database()

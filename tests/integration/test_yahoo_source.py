@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standins.http_vendor import HTML_PAGE, RESET, SILENCE, TRICKLE, Reply, VendorStandIn, cut_short
+from standins.http_vendor import HTML_PAGE, RESET, SILENCE, TRICKLE, Reply, VendorStandIn
 from standins.yahoo_chart import chart, dividend, figure, profile, refusal, rows_of, split, statement
 
-from trading_assets.adapters.errors import AuthFailed, ContractBroken, NotFound, RateLimited, Transient, Unreachable
+from trading_assets.adapters.errors import AuthFailed, ContractBroken, NotFound, Unreachable
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.fundamentals import store_facts, store_figures
 from trading_assets.adapters.postgres.vendor_responses import SharedTokenBucket, StoredResponses, stored_fetches
@@ -192,20 +192,10 @@ def test_passing_fault_is_ridden_out(source: YahooSource, yahoo: VendorStandIn, 
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        *((Reply("no", status), Transient) for status in (500, 502, 503, 504)),
-        (Reply("no", 429), RateLimited),
-        (Reply("no", 429, {"Retry-After": "3600"}), RateLimited),
         (Reply("no", 451), ContractBroken),
-        (Reply("no", 400), ContractBroken),
-        (Reply("", 200), ContractBroken),
-        (Reply("null", 200), ContractBroken),
         (Reply({"chart": {"result": None, "error": None}}), ContractBroken),
         (Reply('{"chart": {"result": [{"meta"', 200), ContractBroken),
-        (HTML_PAGE, ContractBroken),
-        (RESET, Unreachable),
-        (SILENCE, Unreachable),
         (TRICKLE, Unreachable),
-        (cut_short(chart(rows_of(FIRST, LAST, HOUR))), Unreachable),
     ],
 )
 def test_lasting_fault_is_one_of_our_errors(
