@@ -8,7 +8,10 @@ select
     signals.signal,
     signals.reason,
     targets.capital_weight,
-    targets.target_weight
+    targets.target_weight,
+    targets.sizing,
+    targets.volatility_pct,
+    targets.reason_code
 from {{ ref('stg_strategy__signals') }} as signals
 left join {{ ref('stg_strategy__targets') }} as targets
     on

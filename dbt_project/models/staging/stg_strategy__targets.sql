@@ -6,5 +6,8 @@ select
     session_date,
     signal,
     capital_weight,
-    target_weight
+    target_weight,
+    sizing,
+    volatility_pct,
+    reason_code
 from {{ source('strategy', 'targets') }}

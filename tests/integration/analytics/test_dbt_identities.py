@@ -14,6 +14,8 @@ FIRST_ORDER = "(select min(client_order_id) from execution.orders)"
 AT_THE_END = "where at = (select max(at) from execution.equity)"
 LAST_SNAPSHOT = "session_date = (select max(session_date) from execution.positions)"
 
+VERSIONS = {"momentum": "1.0+aaaaaaaa", "reversion": "1.0+bbbbbbbb"}
+
 FAULTS = {
     "position_is_sum_of_fills_and_actions": f"delete from execution.fills where execution_id = {FIRST_FILL}",
     "every_movement_reaches_a_position": (
@@ -29,6 +31,9 @@ FAULTS = {
         f"dividends_usd = dividends_usd + 1 {AT_THE_END}"
     ),
     "cash_is_settled_activities_and_fills": "delete from execution.activities where kind = 'fee_sec'",
+    "strategies_and_unallocated_are_the_account": (
+        f"update execution.equity set fees_usd = fees_usd + 0.01, equity_usd = equity_usd - 0.01 {AT_THE_END}"
+    ),
     "positions_add_up_to_equity": f"delete from execution.positions where value_usd <> 0 and {LAST_SNAPSHOT}",
     "profit_is_cash_flow_and_value": (
         f"update execution.fills set price = price + 0.01 where execution_id = {FIRST_FILL}"
@@ -39,7 +44,7 @@ FAULTS = {
     "every_order_was_approved": f"update execution.orders set qty = qty + 1 where client_order_id = {FIRST_ORDER}",
     "fills_stay_within_their_order": f"update execution.fills set qty = qty + 1 where execution_id = {FIRST_FILL}",
     "an_intent_has_one_live_order": (
-        "alter table execution.orders drop constraint orders_use_an_approval_once; "
+        "drop index execution.orders_use_an_approval_once; "
         "insert into execution.orders select 'twin-' || n, intent_id, 1 + n, account_id, strategy, strategy_version, "
         "symbol, side, qty, order_type, time_in_force, limit_price, stop_price, submitted_at, session_date, now() "
         f"from execution.orders, generate_series(1, 2) as n where client_order_id = {FIRST_ORDER}; "
@@ -125,6 +130,24 @@ def test_round_trip_through_zero_is_two_trips(ledger: Database, results: dict[st
     assert crossing > 0
     assert trips > crossing
     assert dividends == booked > 0
+
+
+def test_every_session_has_a_line_for_each_strategy_and_version_and_one_for_the_account(
+    ledger: Database, results: dict[str, NodeResult]
+) -> None:
+    with ledger.transaction() as connection:
+        lines = connection.execute(
+            "select strategy, strategy_version, count(*), sum(net_pnl_usd) <> 0, bool_and(allocated_usd > 0), "
+            "sum(session_fees_usd) > 0 from analytics.fct_daily_strategy_performance "
+            "where session_date >= (select min(session_date) from execution.fills) group by 1, 2 order by 1"
+        ).fetchall()
+        sessions = connection.execute(
+            "select count(distinct session_date) from execution.equity "
+            "where session_date >= (select min(session_date) from execution.fills)"
+        ).fetchone()[0]
+    own = [(strategy, version, sessions, True, True, True) for strategy, version in VERSIONS.items()]
+    assert [line for line in lines if line[0] != "(unallocated)"] == own
+    assert ("(unallocated)", None, sessions, False) in [line[:4] for line in lines]
 
 
 def test_every_order_has_its_whole_lineage(ledger: Database, results: dict[str, NodeResult]) -> None:
