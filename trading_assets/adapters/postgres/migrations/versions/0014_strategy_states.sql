@@ -1,4 +1,4 @@
--- Whether a strategy may open positions, what a stateful one remembers, and what was promoted to trade.
+-- Whether a strategy may open positions, and what a stateful one remembers.
 
 create table strategy.state_events (
     strategy text        not null,
