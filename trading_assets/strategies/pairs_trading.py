@@ -8,6 +8,7 @@ ratios on log prices. Needs `risk.allow_short`: one leg without the other is ano
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -117,10 +118,9 @@ class PairsTrading(Strategy):
     def _episodes(self, panel: Panel, found: list[Discovery]) -> list[_Episode]:
         """What each selected pair's score is while it is selected, and on the close before."""
         episodes: dict[tuple[str, str], _Episode] = {}
-        ends = [*(panel.rows_before(later.discovered_at) for later in found[1:]), len(panel.closes)]
-        for discovery, end in zip(found, ends, strict=True):
+        begins = [panel.rows_before(discovery.discovered_at) for discovery in found]
+        for discovery, (begin, end) in zip(found, pairwise([*begins, len(panel.closes)]), strict=True):
             first = panel.rows_until(discovery.discovered_at) - self.parameters.formation
-            begin = panel.rows_before(discovery.discovered_at)
             log_prices = panel.log_prices(first, end)
             for pair in discovery.selected:
                 y, x = (panel.symbols.index(symbol) for symbol in (pair.symbol_y, pair.symbol_x))
