@@ -79,7 +79,8 @@ def _judged(trial: _Trial, memory: int, declared: int) -> Proof:
         return trial.proof(f"With the {declared} bars that it declares, {names} has no value yet.")
     settling = trial.compare(_doubled(declared, trial.most_bars), values_anew)
     if settling.settled is None:
-        return trial.proof(f"Its decisions always depend on the first stored bar: {settling.difference}.")
+        finding = f"Decisions do not settle within {trial.most_bars} bars: they depend on where the stored bars begin"
+        return trial.proof(f"{finding}. {settling.difference}.")
     finding = f"{trial.decisions:,} decisions agree from {settling.settled} bars before them on"
     if settling.settled > declared:
         finding += f": {declared} are declared, but its indicators remember longer"
@@ -96,7 +97,7 @@ def _doubled(first: int, most: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """`settled`: the length from which on decisions agree, None where the longest does not; a difference before it."""
+    """`settled`: the length from which on decisions agree, None where no longer one confirms it; and a difference."""
 
     settled: int | None
     difference: Difference | None
@@ -129,7 +130,7 @@ class _Trial:
     def compare(self, lengths: Sequence[int], decide: Decide) -> _Outcome:
         settled, shown = None, None
         for number, length in enumerate(lengths):
-            differences = [self._difference(moment, length, decide) for moment in self._chosen]
+            differences = (self._difference(moment, length, decide) for moment in self._chosen)
             found = next((difference for difference in differences if difference), None)
             shown = shown or found
             if found:
@@ -138,16 +139,16 @@ class _Trial:
                 settled = length
             if self._progress:
                 self._progress(number + 1, len(lengths))
-        return _Outcome(settled, shown)
+        return _Outcome(None if settled == lengths[-1] else settled, shown)
 
     def without_value(self, length: int) -> str:
         """The indicators that have a value at a close, but not when there are only `length` bars before it."""
         names: set[str] = set()
         for moment in self._chosen:
             rows, own = self._rows(moment, length)
-            anew, _ = values_anew(self, rows)
-            is_lost = anew[own].isna().to_numpy() & ~self.values.iloc[rows[own]].isna().to_numpy()
-            names |= set(anew.columns[is_lost.any(axis=0)])
+            anew = _cut(self.history, rows).values(self.configured)
+            is_lost = np.isnan(_numbers(anew[own])) & ~np.isnan(_numbers(self.values.iloc[rows[own]]))
+            names |= {anew.columns[column] for column in np.flatnonzero(is_lost.any(axis=0))}
         return ", ".join(sorted(names))
 
     def proof(self, finding: str, bars_needed: int | None = None, *, passed: bool = False) -> Proof:
@@ -184,19 +185,25 @@ def stored_values(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFr
 
 def values_anew(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """With indicators that begin at the first of the rows."""
-    bars = trial.history.bars.iloc[rows].reset_index(drop=True)
-    cut = replace(trial.history, bars=bars)
+    cut = _cut(trial.history, rows)
     values = cut.values(trial.configured)
-    return values, answer(trial.configured, bars, values, cut.facts)
+    return values, answer(trial.configured, cut.bars, values, cut.facts)
+
+
+def _cut(history: History, rows: npt.NDArray[np.int64]) -> History:
+    return replace(history, bars=history.bars.iloc[rows].reset_index(drop=True))
+
+
+def _numbers(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    return np.asarray(frame.to_numpy(dtype=np.float64))
 
 
 def _are_close(
     values: pd.DataFrame, other_values: pd.DataFrame, decided: pd.DataFrame, expected: pd.DataFrame
 ) -> npt.NDArray[np.bool_]:
-    signal, expected_signal = (frame["signal"].to_numpy(dtype=np.float64) for frame in (decided, expected))
-    is_equal = np.isclose(signal, expected_signal, rtol=0, atol=SIGNAL_TOLERANCE, equal_nan=True)
+    signal, expected_signal = _numbers(decided[["signal"]]), _numbers(expected[["signal"]])
+    is_equal = np.isclose(signal, expected_signal, rtol=0, atol=SIGNAL_TOLERANCE, equal_nan=True)[:, 0]
     if values.columns.empty:
         return np.asarray(is_equal)
-    number, other_number = (frame.to_numpy(dtype=np.float64) for frame in (values, other_values))
-    is_tie = np.isclose(number, other_number, rtol=VALUE_TOLERANCE, atol=0, equal_nan=True).all(axis=1)
-    return np.asarray(is_equal | is_tie)
+    is_close = np.isclose(_numbers(values), _numbers(other_values), rtol=VALUE_TOLERANCE, atol=0, equal_nan=True)
+    return np.asarray(is_equal | is_close.all(axis=1))
