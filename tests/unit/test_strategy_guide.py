@@ -84,3 +84,14 @@ def test_the_guides_registration_is_that_of_its_class(module: ModuleType) -> Non
     assert entry_points == {module.Breakout.name: f"{module.__name__}:{module.Breakout.__name__}"}
     section = yaml.safe_load(blocks("yaml")[0])["strategies"]["breakout"]
     module.Breakout.configured(StrategySettings(**section).parameters)
+
+
+def test_the_guides_strategy_that_remembers_gives_the_signals_worked_out_by_hand() -> None:
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(blocks("python")[2], names)  # noqa: S102  our own documentation
+    strategy = names["TrailingStop"]()
+    bars = bars_of([10.0, 10.0, 12.0, 10.0, 8.0, 8.0, 8.0])
+    values = compute(bars, np.ones(len(bars)), strategy.indicators())
+    configured = ConfiguredStrategy("trailing_stop", strategy, Timeframe.SESSION, capital_weight=1.0)
+    # Averages 10, 11, 11, 9, 8, 8: 9 is below 9.9; then the highest begins anew.
+    assert decide(configured, bars, values)["signal"].tolist() == [0, 1, 1, 1, 0, 1, 1]
