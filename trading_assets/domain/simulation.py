@@ -357,7 +357,12 @@ def _take_fills(account: Account, bar: Bar, session: Session, model: FillModel, 
     if not orders:
         return
     auctions = Auctions(has_opening=bar.ts == session.opens_at, has_closing=bar.closes_at == session.closes_at)
-    work = work_bar(orders, bar, model, auctions)
+    held = {
+        strategy: position.qty
+        for (strategy, symbol), position in account.book.positions.items()
+        if symbol == bar.symbol
+    }
+    work = work_bar(orders, bar, model, auctions, held)
     for fill in work.fills:
         account.book.apply_fill(fill)
     account.session_fills.extend(work.fills)

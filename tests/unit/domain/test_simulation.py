@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
-from trading_assets.domain.execution.ledger import ActivityKind, fold
+from trading_assets.domain.execution.ledger import ActivityKind, Fill, fold, replay_key
 from trading_assets.domain.execution.orders import OrderStatus, WorkingOrder
 from trading_assets.domain.journal import BreakerState, Journal
 from trading_assets.domain.market.bars import Bar
@@ -346,10 +347,20 @@ WIDE = replace(
 )
 
 
+PROTECTED = replace(
+    WIDE,
+    exits={
+        "s": ExitPlan(stop_loss=D("0.05"), take_profit=D("0.10")),
+        "t": ExitPlan(D("0.20"), D("0.30"), trailing_stop=D("0.08")),
+    },
+)
+any_rules = st.sampled_from([WIDE, PROTECTED])
+
+
 @settings(max_examples=60)
-@given(histories())
-def test_walk_any_history_accounts_for_every_cent(history: list[Moment]) -> None:
-    account, journal = lived(*history, rules=WIDE)
+@given(histories(), any_rules)
+def test_walk_any_history_accounts_for_every_cent(history: list[Moment], rules: Rules) -> None:
+    account, journal = lived(*history, rules=rules)
 
     for point in journal.equity:
         assert point.equity_usd == (
@@ -360,8 +371,56 @@ def test_walk_any_history_accounts_for_every_cent(history: list[Moment]) -> None
     sent = {order.client_order_id: order for order in journal.orders}
     for fill in journal.fills:
         assert fill.filled_at >= sent[fill.client_order_id].submitted_at
-    assert {order.intent_id for order in journal.orders} == {approval.intent_id for approval in journal.approvals}
+    entries = [order.intent_id for order in journal.orders if not order.is_leg]
+    assert sorted(entries) == sorted(approval.intent_id for approval in journal.approvals)
     assert all(not working.is_terminal for working in account.working.values())
+
+
+@settings(max_examples=60)
+@given(histories())
+def test_walk_with_exits_never_covers_or_closes_more_than_is_held(history: list[Moment]) -> None:
+    account, journal = open_book("acc", D(100_000), history[0].session)
+    for one in history:
+        walk(account, [one], PROTECTED, {}, (), journal)
+
+        held = fold("acc", [*journal.fills, *journal.activities]).positions
+        assert {key: one.qty for key, one in held.items()} == {
+            key: one.qty for key, one in account.book.positions.items()
+        }
+        assert legs_cover_no_more_than_is_held(account)
+    assert legs_only_close(journal)
+
+
+def legs_cover_no_more_than_is_held(account: Account) -> bool:
+    """For each position: what its legs may close together, besides what other orders will."""
+    covered: dict[tuple[str, str, Side], dict[str, Decimal]] = {}
+    for working in account.working.values():
+        order = working.order
+        assert working.filled_qty < working.qty
+        if not order.is_leg or working.status is not OrderStatus.HELD:
+            # The legs of one group cancel each other: together they close what one of them can.
+            group = str(order.group_id) if order.is_leg else order.client_order_id
+            groups = covered.setdefault((order.strategy, order.symbol, order.side), {})
+            groups[group] = max(groups.get(group, D(0)), working.remaining)
+    protecting = {
+        (one.order.strategy, one.order.symbol, one.order.side)
+        for one in account.working.values()
+        if one.order.is_leg and one.status is not OrderStatus.HELD
+    }
+    return all(sum(covered[key].values()) <= -key[2].sign * account.book.positions[key[:2]].qty for key in protecting)
+
+
+def legs_only_close(journal: Journal) -> bool:
+    legs = {order.client_order_id for order in journal.orders if order.is_leg}
+    held: dict[tuple[str, str], Decimal] = {}
+    for record in sorted([*journal.fills, *journal.activities], key=replay_key):
+        key = (str(record.strategy), str(record.symbol))
+        before = held.get(key, D(0))
+        held[key] = before + (record.signed_qty if isinstance(record, Fill) else record.qty_delta)
+        if isinstance(record, Fill) and record.client_order_id in legs:
+            assert held[key] * before >= 0
+            assert abs(held[key]) < abs(before)
+    return True
 
 
 def reloaded(account: Account, journal: Journal) -> Account:
@@ -375,7 +434,8 @@ def reloaded(account: Account, journal: Journal) -> Account:
         name = order.client_order_id
         events = [event for event in journal.order_events if event.client_order_id == name]
         filled = sum((fill.qty for fill in journal.fills if fill.client_order_id == name), D(0))
-        again = WorkingOrder.from_events(order, events, filled)
+        marks = [mark for mark in journal.trail_marks if mark.client_order_id == name]
+        again = WorkingOrder.from_events(order, events, filled, marks)
         if not again.is_terminal:
             working[name] = again
     newest = {event.breaker: event for event in journal.breaker_events}
@@ -392,25 +452,29 @@ def reloaded(account: Account, journal: Journal) -> Account:
 
 
 @settings(max_examples=60)
-@given(histories(), st.data())
-def test_walk_in_two_parts_through_the_fold_equals_walking_at_once(history: list[Moment], data: st.DataObject) -> None:
+@given(histories(), any_rules, st.data())
+def test_walk_in_two_parts_through_the_fold_equals_walking_at_once(
+    history: list[Moment], rules: Rules, data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(1, len(history) - 1))
-    _, whole = lived(*history, rules=WIDE)
+    _, whole = lived(*history, rules=rules)
 
-    account, journal = lived(*history[:cut], rules=WIDE)
-    walk(reloaded(account, journal), history[cut:], WIDE, {}, (), journal)
+    account, journal = lived(*history[:cut], rules=rules)
+    again = reloaded(account, journal)
+    assert again.working == account.working
+    walk(again, history[cut:], rules, {}, (), journal)
 
     assert journal == whole
 
 
 @settings(max_examples=20)
-@given(histories())
-def test_walk_again_over_what_it_recorded_writes_the_same_journal(history: list[Moment]) -> None:
-    _, journal = lived(*history, rules=WIDE)
+@given(histories(), any_rules)
+def test_walk_again_over_what_it_recorded_writes_the_same_journal(history: list[Moment], rules: Rules) -> None:
+    _, journal = lived(*history, rules=rules)
     recorded = {verdict.intent.intent_id: verdict for verdict in journal.verdicts}
     sent = {order.intent_id for order in journal.orders}
 
-    _, again = lived(*history, rules=WIDE, recorded=recorded, sent=sent)
+    _, again = lived(*history, rules=rules, recorded=recorded, sent=sent)
 
     assert again == journal
-    assert lived(*history, rules=WIDE)[1] == journal
+    assert lived(*history, rules=rules)[1] == journal

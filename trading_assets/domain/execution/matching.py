@@ -6,7 +6,7 @@ together start, reduce and cancel each other, because the market decides which o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +28,7 @@ from trading_assets.domain.execution.orders import (
     AUCTION_TIMES,
     ENTRY_DETAIL,
     TRIGGER_DETAIL,
+    Order,
     OrderClass,
     OrderEvent,
     OrderStatus,
@@ -38,6 +39,9 @@ from trading_assets.domain.execution.orders import (
 )
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.values import ZERO, Side, plain
+
+FLAT: Mapping[str, Decimal] = {}
+"""Positions before a bar when nothing is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +94,23 @@ class BarWork(NamedTuple):
 
 
 def fills_of_bar(
-    orders: Sequence[WorkingOrder], bar: Bar, model: FillModel, auctions: Auctions = CONTINUOUS
+    orders: Sequence[WorkingOrder],
+    bar: Bar,
+    model: FillModel,
+    auctions: Auctions = CONTINUOUS,
+    positions: Mapping[str, Decimal] = FLAT,
 ) -> list[Outcome]:
-    """What happens to `orders` in `bar`. Nothing is changed.
+    """What happens to `orders` in `bar`; `positions` are the shares held before it by strategy. Nothing is changed.
 
     First the open, then the inside of the bar, where stops come before limits because the path is unknown, then the
     closing auction; ties by time of submission, legs before their entry, then id. All share the bar's volume limit.
 
-    An entry that executes puts its legs to work: at once when it was at the open, else from the next bar on, because
-    what came before the execution is unknown. The order of a one-cancels-other group that executes first keeps the
-    others from executing in this bar, and cancels or reduces them; a leg also cancels what is left of its entry.
+    An entry that executes puts its legs to work: at once when it was at the open and there are as many shares for them
+    to close, else from the next bar on, because what came before the execution is unknown. The order of a
+    one-cancels-other group that executes first keeps the others from executing in this bar, and cancels or reduces
+    them; a leg also cancels what is left of its entry.
     """
-    session = _BarSession(orders, bar, model, auctions)
+    session = _BarSession(orders, bar, model, auctions, positions)
     session.open()
     session.trade()
     session.close()
@@ -112,8 +121,15 @@ class _BarSession:
     """What is left of a bar for our orders, and what happened so far. `_views` are the orders as they stand inside the
     bar, where that differs from how they entered it; outcomes name the orders themselves."""
 
-    def __init__(self, orders: Sequence[WorkingOrder], bar: Bar, model: FillModel, auctions: Auctions) -> None:
-        self.bar, self.model, self.auctions = bar, model, auctions
+    def __init__(
+        self,
+        orders: Sequence[WorkingOrder],
+        bar: Bar,
+        model: FillModel,
+        auctions: Auctions,
+        positions: Mapping[str, Decimal],
+    ) -> None:
+        self.bar, self.model, self.auctions, self.positions = bar, model, auctions, positions
         self.left = model.available(bar)
         self.outcomes: list[Outcome] = []
         self._orders = {working.order.client_order_id: working for working in orders}
@@ -127,8 +143,9 @@ class _BarSession:
         for view in sorted(self._views.values(), key=_by_time):
             self._offer(view, self.model.fill_at_open(view, self.bar, self.left, self.auctions))
         for execution in list(self._executed.values()):
-            for leg in self._activated(execution):
-                self._views[leg.order.client_order_id] = leg
+            legs = self._activated(execution)
+            if legs and legs[0].remaining <= self._closable(legs[0].order):
+                self._views.update({leg.order.client_order_id: leg for leg in legs})
 
     def trade(self) -> None:
         before = set(self._executed)
@@ -198,6 +215,23 @@ class _BarSession:
             legs.append(view)
         return legs
 
+    def _closable(self, leg: Order) -> Decimal:
+        """Shares of the leg's position, as it stands now, that no other order is about to close."""
+        held = self.positions.get(leg.strategy, ZERO)
+        others: dict[str, Decimal] = {}
+        for name, working in self._orders.items():
+            order = working.order
+            executed = self._executed[name].qty if name in self._executed else ZERO
+            if order.strategy != leg.strategy:
+                continue
+            held += order.side.sign * executed
+            is_waiting_leg = order.is_leg and name not in self._views
+            is_same_group = order.is_leg and order.group_id == leg.group_id
+            if order.side is leg.side and not (working.is_terminal or is_waiting_leg or is_same_group):
+                group = str(order.group_id) if order.is_leg else name
+                others[group] = max(others.get(group, ZERO), self._views.get(name, working).remaining - executed)
+        return -leg.side.sign * held - sum(others.values(), ZERO)
+
     def _leave(self, name: str, view: WorkingOrder) -> None:
         working, time_in_force = self._orders[name], view.order.time_in_force
         if time_in_force in IMMEDIATE:
@@ -214,13 +248,19 @@ class _BarSession:
                 self.outcomes.append(Trail(working, after.mark_price))
 
 
-def work_bar(orders: Sequence[WorkingOrder], bar: Bar, model: FillModel, auctions: Auctions = CONTINUOUS) -> BarWork:
+def work_bar(
+    orders: Sequence[WorkingOrder],
+    bar: Bar,
+    model: FillModel,
+    auctions: Auctions = CONTINUOUS,
+    positions: Mapping[str, Decimal] = FLAT,
+) -> BarWork:
     """Move `orders` (in place) by what `bar` does to them; returns what to record.
 
     Fills are booked at the end of the bar, and are not yet applied to any book.
     """
     work = BarWork([], [], [])
-    for outcome in fills_of_bar(orders, bar, model, auctions):
+    for outcome in fills_of_bar(orders, bar, model, auctions, positions):
         if isinstance(outcome, Execution):
             work.fills.append(_fill_of(outcome, bar))
         if isinstance(outcome, Trail):
