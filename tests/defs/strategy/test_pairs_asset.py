@@ -30,7 +30,8 @@ SETTINGS = TradingSettings.model_validate(
 )
 STRATEGY = PairsTrading(formation=60, window=20, max_hold=5, max_p_value=1.0, max_half_life=1000.0, entry=1.0)
 PAIRS = ConfiguredStrategy("pairs_trading", STRATEGY, Timeframe.SESSION, 0.5)
-ASSETS = ["strategy/indicators", "strategy/pairs", "strategy/signals_pairs_trading"]
+BENCHMARK = ConfiguredStrategy("buy_and_hold", BuyAndHold(), Timeframe.SESSION, 0.5)
+ASSETS = ["strategy/indicators", "strategy/pairs", "strategy/signals_pairs_trading", "strategy/signals_buy_and_hold"]
 
 
 @dataclass
@@ -45,7 +46,7 @@ def run(database: Database, first: date, last: date, selection: list[str], clock
     """The rows written by each materialised asset."""
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
-            strategy_assets(SETTINGS, [PAIRS]),
+            strategy_assets(SETTINGS, [PAIRS, BENCHMARK]),
             instance=instance,
             resources={"database": database, "clock": clock},
             tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
@@ -84,7 +85,11 @@ def test_pairs_of_a_range_are_those_of_their_session_and_decisions_name_them(mar
             "select distinct symbol from strategy.signals where decision_at >= %s and reason like %s order by symbol",
             (session(DISCOVERY).closes_at, f"{y} against %{x} (p %"),
         ).fetchall()
+        held = connection.execute(
+            "select min(signal), max(signal), count(*) from strategy.signals where strategy = 'buy_and_hold'"
+        ).fetchall()
     assert dates == [(DISCOVERY, 3)]
+    assert held == [(1.0, 1.0, 7 * len(UNIVERSE))]
     assert reasons == [(symbol,) for symbol in sorted((y, x))]
     with market_data.transaction() as connection:
         connection.execute("truncate strategy.pairs")
@@ -111,6 +116,5 @@ def test_storing_other_pairs_of_a_discovery_replaces_them_and_leaves_those_of_ot
 
 
 def test_without_a_strategy_that_trades_pairs_there_is_no_such_asset():
-    others = [ConfiguredStrategy("buy_and_hold", BuyAndHold(), Timeframe.SESSION, 1.0)]
-    assert dg.AssetKey(["strategy", "pairs"]) not in {asset.key for asset in strategy_assets(SETTINGS, others)}
+    assert dg.AssetKey(["strategy", "pairs"]) not in {asset.key for asset in strategy_assets(SETTINGS, [BENCHMARK])}
     assert dg.AssetKey(["strategy", "pairs"]) in {asset.key for asset in strategy_assets(SETTINGS, [PAIRS])}
