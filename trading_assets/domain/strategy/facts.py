@@ -28,7 +28,7 @@ of the report, `counts_from` (tz-aware UTC) the time from which a decision may u
 class Figure:
     """A line of a statement that a strategy declares: `item` is the vendor's name, `months` the length of its period.
 
-    For example `Figure(Statement.INCOME, "Net Income", 3)`; a line of a balance sheet has 0 months.
+    For example `Figure(Statement.INCOME, "Net Income", 3)`.
     """
 
     statement: Statement

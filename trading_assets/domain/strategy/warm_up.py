@@ -148,7 +148,7 @@ class _Trial:
             rows, own = self._rows(moment, length)
             anew = _cut(self.history, rows).values(self.configured)
             is_lost = np.isnan(_numbers(anew[own])) & ~np.isnan(_numbers(self.values.iloc[rows[own]]))
-            names |= {anew.columns[column] for column in np.flatnonzero(is_lost.any(axis=0))}
+            names |= {name for number, name in enumerate(anew.columns) if np.any(is_lost[:, number])}
         return ", ".join(sorted(names))
 
     def proof(self, finding: str, bars_needed: int | None = None, *, passed: bool = False) -> Proof:

@@ -24,7 +24,7 @@ from trading_assets.strategies.rsi_reversion import RsiReversion
 from trading_assets.strategies.sma_crossover import SmaCrossover
 
 SYMBOLS = ["AAA", "BBB", "CCC"]
-SHARES = Figure(Statement.BALANCE_SHEET, "Shares", 0)
+SHARES = Figure(Statement.BALANCE_SHEET, "Shares", 3)
 ACTIONS = [
     CorporateAction("AAA", date(2010, 4, 1), ActionKind.SPLIT, split_ratio=Decimal(2)),
     CorporateAction("BBB", date(2010, 3, 1), ActionKind.CASH_DIVIDEND, amount_usd=Decimal("0.5")),
@@ -46,8 +46,8 @@ def figures() -> pd.DataFrame:
             told = datetime(2010, 1, 20, tzinfo=UTC) + timedelta(days=60 * quarter + number)
             period_end = told.date() - timedelta(days=20)
             amount = 100.0 + 10 * quarter + 7 * number * (-1) ** quarter
-            rows.append((symbol, "balance_sheet", "Shares", 0, period_end, 1, amount, told))
-            rows.append((symbol, "balance_sheet", "Shares", 0, period_end, 2, 230 - amount, told + timedelta(days=40)))
+            rows.append((symbol, "balance_sheet", "Shares", 3, period_end, 1, amount, told))
+            rows.append((symbol, "balance_sheet", "Shares", 3, period_end, 2, 230 - amount, told + timedelta(days=40)))
     return pd.DataFrame(rows, columns=list(FIGURE_COLUMNS))
 
 
