@@ -227,6 +227,8 @@ def test_fingerprint_ignores_what_moves_no_order(tmp_path: Path, old: str, new: 
         ("0.5", "0.4"),
         ("{fast: 20}", "{fast: 21}"),
         ("{fast: 20}", "{fast: 20}\n    exits: {stop_loss: 0.05}"),
+        ("{fast: 20}", "{fast: 20}\n    sizing: equal_weight"),
+        ("{fast: 20}", "{fast: 20}\n    max_sector_weight: 0.3"),
         ("max_position: 0.1", "max_position: 0.2"),
         ("100000", "100001"),
     ],
@@ -235,6 +237,13 @@ def test_fingerprint_changes_with_what_decides_trading(tmp_path: Path, old: str,
     changed = load(tmp_path, VALID.replace(old, new)).fingerprint()
     assert changed != load(tmp_path, VALID).fingerprint()
     assert len(changed) == 8
+
+
+def test_sizing_that_changes_no_weight_leaves_the_fingerprint(tmp_path: Path) -> None:
+    same = VALID.replace(
+        "{fast: 20}", "{fast: 20}\n    sizing: universe_share\n    sizing_lookback: 90\n    risk_aversion: 2"
+    )
+    assert load(tmp_path, same).fingerprint() == load(tmp_path, VALID).fingerprint()
 
 
 def test_exits_that_are_not_chosen_leave_no_trace_in_the_facts(tmp_path: Path) -> None:

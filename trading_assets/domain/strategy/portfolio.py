@@ -180,53 +180,85 @@ def construct(
     does what the caps take away; caps never add. Absolute weights sum to at most `capital_weight`.
     Raises AllocationError when a solver fails: no weights are better than wrong ones.
     """
-    count = len(signals)
-    reason = np.full(count, WeightReason.SIZED, dtype=object)
-    volatility = np.full(count, np.nan)
-    is_active = signals != 0
-    reason[~is_active] = WeightReason.NO_SIGNAL
-    active = int(is_active.sum())
-    is_usable = is_active.copy()
-    if rule.reads_returns:
-        is_short, filled = _checked(returns, rule.lookback)
-        volatility = np.where(is_short, np.nan, filled.std(axis=0, ddof=1) * np.sqrt(periods_a_year))
-        is_still = ~is_short & (volatility < _LEAST_VOLATILITY)
-        reason[is_active & is_short] = WeightReason.HISTORY_TOO_SHORT
-        reason[is_active & is_still] = WeightReason.PRICE_WITHOUT_MOVEMENT
-        is_usable &= ~is_short & ~is_still
-    target = np.zeros(count)
+    is_usable, volatility, reason, filled = _usable(rule, signals, returns, periods_a_year)
+    target = np.zeros(len(signals))
     if is_usable.any() and capital_weight > 0:
         usable = np.flatnonzero(is_usable)
         strength, sign = np.abs(signals[usable]), np.sign(signals[usable])
-        of_usable = [sectors[place] for place in usable]
-        match rule.sizing:
-            case Sizing.UNIVERSE_SHARE:
-                shares = strength / max(universe_size, 1)
-            case Sizing.EQUAL_WEIGHT:
-                shares = strength / active
-            case Sizing.SIGNAL_WEIGHT:
-                shares = strength / strength.sum()
-            case Sizing.INVERSE_VOLATILITY:
-                shares = inverse_volatility(volatility[usable]) * strength * len(usable) / active
-            case _:
-                # The covariance of positions: a short position moves against its symbol.
-                covariance = shrunk_covariance(filled[:, usable], periods_a_year) * np.outer(sign, sign)
-                if rule.sizing is Sizing.EQUAL_RISK_CONTRIBUTION:
-                    shares = equal_risk_contribution(covariance) * strength * len(usable) / active
-                else:
-                    shares = mean_variance(
-                        strength * np.sqrt(np.diag(covariance)),
-                        covariance,
-                        rule.risk_aversion,
-                        budget=len(usable) / active,
-                        cap=_share(rule.max_symbol_weight, capital_weight),
-                        groups=of_usable,
-                        group_cap=_share(rule.max_sector_weight, capital_weight),
-                    )
-        sizes, capped = _within_caps(rule, capital_weight * shares, of_usable)
+        positions = _Positions(
+            strength=strength,
+            sign=sign,
+            sectors=[sectors[place] for place in usable.tolist()],
+            volatility=volatility[usable],
+            returns=filled[:, usable],
+            active=int((signals != 0).sum()),
+            universe_size=max(universe_size, 1),
+        )
+        shares = _shares(rule, capital_weight, positions, periods_a_year)
+        sizes, reason[usable] = _within_caps(rule, capital_weight * shares, positions.sectors)
         target[usable] = sizes * sign
-        reason[usable] = capped
     return Weights(target, volatility * 100, reason)
+
+
+class _Positions(NamedTuple):
+    """What can be weighed at a decision, one element or column a position, and how many there would be at best."""
+
+    strength: Floats
+    sign: Floats
+    sectors: list[str]
+    volatility: Floats
+    returns: Floats
+    active: int
+    universe_size: int
+
+    @property
+    def part(self) -> float:
+        """The part of the capital that belongs to them: that of active symbols without a history stays in cash."""
+        return len(self.strength) / self.active
+
+
+def _usable(
+    rule: PortfolioRule, signals: Floats, returns: Floats, periods_a_year: float
+) -> tuple[npt.NDArray[np.bool_], Floats, npt.NDArray[np.object_], Floats]:
+    """Which symbols can be weighed, their annual volatility, why the others cannot, and the returns without gaps."""
+    reason = np.full(len(signals), WeightReason.SIZED, dtype=object)
+    is_active = signals != 0
+    reason[~is_active] = WeightReason.NO_SIGNAL
+    if not rule.reads_returns:
+        return is_active, np.full(len(signals), np.nan), reason, np.empty((0, len(signals)))
+    is_short, filled = _checked(returns, rule.lookback)
+    volatility = np.where(is_short, np.nan, filled.std(axis=0, ddof=1) * np.sqrt(periods_a_year))
+    is_still = ~is_short & (volatility < _LEAST_VOLATILITY)
+    reason[is_active & is_short] = WeightReason.HISTORY_TOO_SHORT
+    reason[is_active & is_still] = WeightReason.PRICE_WITHOUT_MOVEMENT
+    return is_active & ~is_short & ~is_still, volatility, reason, filled
+
+
+def _shares(rule: PortfolioRule, capital_weight: float, positions: _Positions, periods_a_year: float) -> Floats:
+    """The shares of the strategy's capital by the rule's method, before the caps."""
+    strength = positions.strength
+    match rule.sizing:
+        case Sizing.UNIVERSE_SHARE:
+            return strength / positions.universe_size
+        case Sizing.EQUAL_WEIGHT:
+            return strength / positions.active
+        case Sizing.SIGNAL_WEIGHT:
+            return np.asarray(strength / strength.sum(), dtype=np.float64)
+        case Sizing.INVERSE_VOLATILITY:
+            return inverse_volatility(positions.volatility) * strength * positions.part
+    # Of positions: a short one moves against its symbol.
+    covariance = shrunk_covariance(positions.returns, periods_a_year) * np.outer(positions.sign, positions.sign)
+    if rule.sizing is Sizing.EQUAL_RISK_CONTRIBUTION:
+        return equal_risk_contribution(covariance) * strength * positions.part
+    return mean_variance(
+        strength * np.sqrt(np.diag(covariance)),
+        covariance,
+        rule.risk_aversion,
+        budget=positions.part,
+        cap=_share(rule.max_symbol_weight, capital_weight),
+        groups=positions.sectors,
+        group_cap=_share(rule.max_sector_weight, capital_weight),
+    )
 
 
 def _checked(returns: Floats, lookback: int) -> tuple[npt.NDArray[np.bool_], Floats]:
