@@ -1,5 +1,6 @@
 {{ config(meta={'dagster': {'ref': {'name': 'stg_execution__orders'}}}) }}
--- An order needs an approval that had not expired, and a verdict that let at least its quantity through.
+-- An order needs an approval that had not expired, and a verdict that let at least its quantity through. A leg shares
+-- those of its entry, and is on the other side.
 select
     orders.client_order_id,
     orders.intent_id,
@@ -19,5 +20,5 @@ left join {{ ref('stg_risk__verdicts') }} as verdicts
         and verdicts.outcome in ('approved', 'reduced')
         and orders.account_id = verdicts.account_id
         and orders.symbol = verdicts.symbol
-        and orders.side = verdicts.side
+        and (orders.side = verdicts.side) = (orders.parent_order_id is null)
 where verdicts.intent_id is null

@@ -17,5 +17,8 @@ select
     session_date,
     status,
     status_at,
-    is_terminal
+    is_terminal,
+    order_class,
+    group_id,
+    parent_order_id
 from {{ source('execution', 'order_states') }}

@@ -13,5 +13,8 @@ select
     limit_price,
     stop_price,
     submitted_at,
-    session_date
+    session_date,
+    order_class,
+    group_id,
+    parent_order_id
 from {{ source('execution', 'orders') }}
