@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from trading_assets.domain.strategy.proofs import (
     sampled,
     unproven,
 )
+from trading_assets.domain.strategy.stateful import StateAfter, StatefulStrategy, decide_from
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, StrategyError, answer
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ def prove_warm_up(
       whole history to within SIGNAL_TOLERANCE, and keep agreeing: `bars_needed` is how many bars to store before the
       first decision worth trusting. A strategy whose signals never settle depends on when its data begin, and fails.
       Signals that differ while the indicators agree to within VALUE_TOLERANCE are a tie that rounding decides: equal.
+
+    A stateful strategy remembers by its state instead: every decision must follow from the state before it.
     """
     strategy = configured.strategy
     declared = max(strategy.warm_up + strategy.memory, 1)
@@ -70,6 +74,11 @@ def prove_warm_up(
 
 
 def _judged(trial: _Trial, memory: int, declared: int) -> Proof:
+    if isinstance(trial.configured.strategy, StatefulStrategy):
+        # What it remembers is its stored state: neither a number of bars nor where they begin.
+        if hidden := trial.compare([0], going_on).difference:
+            return trial.proof(f"It remembers more than its state: {hidden}.")
+        return trial.proof(f"{trial.decisions:,} decisions follow from the state before them.", passed=True)
     remembered = trial.compare(_doubled(memory, 4 * declared)[:3], stored_values)
     if remembered.difference:
         needed = trial.compare(_doubled(memory, trial.most_bars), stored_values).settled
@@ -127,6 +136,11 @@ class _Trial:
         # Half of the closes have more bars before them, so that what agrees is not the whole history itself.
         self.most_bars = int(np.searchsorted(np.unique(self._closes), chosen[len(chosen) // 2]))
 
+    @cached_property
+    def states(self) -> list[StateAfter]:
+        """What a stateful strategy knew after every close of the whole history."""
+        return decide_from(self.configured, self.history.bars, self.values, None, self.history.facts)[1]
+
     def compare(self, lengths: Sequence[int], decide: Decide) -> _Outcome:
         settled, shown = None, None
         for number, length in enumerate(lengths):
@@ -181,6 +195,13 @@ def stored_values(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFr
     """With the indicators of the whole history, as the graph reads them."""
     bars, values = (frame.iloc[rows].reset_index(drop=True) for frame in (trial.history.bars, trial.values))
     return values, answer(trial.configured, bars, values, trial.history.facts)
+
+
+def going_on(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """On the rows of one close, from the state after the close before, as the graph does with a stored state."""
+    bars, values = (frame.iloc[rows].reset_index(drop=True) for frame in (trial.history.bars, trial.values))
+    before = [one.state for one in trial.states if one.decision_at < bars["closes_at"].iloc[0]]
+    return values, decide_from(trial.configured, bars, values, before[-1] if before else None, trial.history.facts)[0]
 
 
 def values_anew(trial: _Trial, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,6 +9,7 @@ from standins.random_bars import random_bars
 from trading_assets.domain.strategy.histories import History
 from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.proofs import WARM_UP
+from trading_assets.domain.strategy.stateful import StatefulStrategy, StrategyState
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy
 from trading_assets.domain.strategy.warm_up import prove_warm_up
 from trading_assets.domain.values import Timeframe
@@ -123,3 +124,35 @@ def test_progress_is_told_for_each_length():
     seen = []
     prove(AboveMean(), times=3, progress=lambda *progress: seen.append(progress))
     assert seen[:3] == [(1, 3), (2, 3), (3, 3)]
+
+
+class Counting(StatefulStrategy):
+    """Long at every third close, counted in its state, or in an attribute that nobody stores."""
+
+    name = "counting"
+    version = "1"
+    hides = False
+
+    class State(StrategyState):
+        closes: int = 0
+
+    def indicators(self):
+        return ()
+
+    def initial_state(self):
+        self.hidden = 0
+        return self.State()
+
+    def step(self, state, view):
+        self.hidden += 1
+        closes = self.hidden if self.hides else state.closes + 1
+        return self.State(closes=closes), view.signals([closes % 3 == 0] * len(view.bars), ["third"] * len(view.bars))
+
+
+def test_stateful_strategy_that_keeps_all_in_its_state_passes_and_one_that_hides_some_fails():
+    history = History(random_bars(["AAA", "BBB"], 60))
+    proof = prove(Counting(), history)
+    assert (proof.passed, proof.finding) == (True, "12 decisions follow from the state before them.")
+    hiding = Counting()
+    hiding.hides = True
+    assert "It remembers more than its state" in prove(hiding, history).finding
