@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 import pytest
+from standins.platform import InProcessPlatform
 
-from trading_assets.adapters.bar_sources import NoFundamentals
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
-from trading_assets.adapters.redis import NullEventBus
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.defs import automation
 from trading_assets.defs.catch_up import CATCH_UP_TAG
-from trading_assets.defs.execution.assets import TABLES, trading_session
-from trading_assets.defs.ingestion.assets import bars, corporate_actions, instruments
-from trading_assets.defs.ingestion.checks import bars_checks
-from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
-from trading_assets.defs.ingestion.vendor_comparisons import vendor_comparisons
+from trading_assets.defs.execution.assets import TABLES
 from trading_assets.defs.partitions import RANGE_END_TAG, RANGE_START_TAG
-from trading_assets.defs.resources import RESOURCES
-from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import BrokerSettings, TradingSettings
@@ -56,58 +47,16 @@ MISSED = [date(2012, 8, 30), date(2012, 8, 31), date(2012, 9, 4)]
 NOON = datetime(2012, 9, 5, 16, 0, 10, tzinfo=UTC)
 
 
-@dataclass
-class SetClock:
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
-
-
-class Platform:
-    """The graph's jobs and sensors on one database, in this process, at a time of the test's choice."""
+class Platform(InProcessPlatform):
+    """The graph at noon of TODAY, and a catch-up sensor that remembers what it asked for."""
 
     def __init__(self, database: Database, instance: dg.DagsterInstance, settings: TradingSettings = SETTINGS) -> None:
-        self.database, self.instance, self.clock = database, instance, SetClock(NOON)
-        self.resources: dict[str, Any] = {
-            "database": database,
-            "settings": settings,
-            "clock": self.clock,
-            "bar_source": SampleSource(),
-            "fundamentals_source": NoFundamentals("sample"),
-            "event_bus": NullEventBus(),
-        }
-        self.definitions = dg.Definitions(
-            assets=[
-                instruments,
-                corporate_actions,
-                bars,
-                fundamentals,
-                financials,
-                vendor_comparisons,
-                *strategy_assets(SETTINGS),
-                trading_session,
-            ],
-            asset_checks=[bars_checks],
-            jobs=[automation.backfill_job, automation.refresh_data_job, automation.hourly_tick_job],
-            resources={**RESOURCES, **self.resources},
-            executor=dg.in_process_executor,
-        )
+        super().__init__(database, settings, NOON, instance=instance)
         self.cursor: str | None = None
 
-    def run(self, first: date, last: date) -> dg.ExecuteInProcessResult:
-        return self.execute("backfill_job", {RANGE_START_TAG: f"{first}", RANGE_END_TAG: f"{last}"})
-
-    def execute(self, job: str, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
-        return self.definitions.resolve_job_def(job).execute_in_process(instance=self.instance, tags=tags)
-
-    def ask(self) -> dg.RunRequest | str:
+    def ask_to_catch_up(self) -> dg.RunRequest | str:
         """What the catch-up sensor asks for now, or why it asks for nothing."""
-        resources = {name: self.resources[name] for name in ("database", "clock", "settings")}
-        with dg.build_sensor_context(
-            self.instance, cursor=self.cursor, resources=resources, definitions=self.definitions
-        ) as context:
-            answer = automation.catch_up_sensor.evaluate_tick(context)
+        answer = self.tick(automation.catch_up_sensor, self.cursor)
         self.cursor = answer.cursor
         return answer.run_requests[0] if answer.run_requests else str(answer.skip_message)
 
@@ -144,19 +93,19 @@ def test_missed_sessions_are_asked_for_once_as_one_range_oldest_first(
     interrupted: Database, instance: dg.DagsterInstance
 ) -> None:
     platform = Platform(interrupted, instance)
-    request = platform.ask()
+    request = platform.ask_to_catch_up()
     assert isinstance(request, dg.RunRequest)
     assert request.job_name == "backfill_job"
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == (f"{MISSED[0]}", f"{MISSED[-1]}")
     assert request.run_key is not None
-    assert "are requested" in str(platform.ask())
+    assert "are requested" in str(platform.ask_to_catch_up())
 
 
 def test_failed_catch_up_is_tried_again_after_the_next_bar(interrupted: Database, instance: dg.DagsterInstance) -> None:
     platform = Platform(interrupted, instance)
-    first = platform.ask()
+    first = platform.ask_to_catch_up()
     platform.clock.at += timedelta(hours=1)
-    second = platform.ask()
+    second = platform.ask_to_catch_up()
     assert isinstance(first, dg.RunRequest)
     assert isinstance(second, dg.RunRequest)
     assert first.run_key != second.run_key
@@ -168,16 +117,16 @@ def test_catch_up_waits_for_a_backfill_under_way(interrupted: Database, instance
     running = instance.create_run_for_job(
         job, status=dg.DagsterRunStatus.STARTED, tags={RANGE_START_TAG: "2012-08-30", RANGE_END_TAG: "2012-08-31"}
     )
-    assert "wait for the backfill" in str(platform.ask())
+    assert "wait for the backfill" in str(platform.ask_to_catch_up())
     instance.report_run_failed(running)
-    assert isinstance(platform.ask(), dg.RunRequest)
+    assert isinstance(platform.ask_to_catch_up(), dg.RunRequest)
 
 
 def test_broker_account_gets_data_and_signals_and_decides_nothing_for_sessions_that_are_over(
     interrupted: Database, instance: dg.DagsterInstance
 ) -> None:
     platform = Platform(interrupted, instance, ON_A_BROKER)
-    request = platform.ask()
+    request = platform.ask_to_catch_up()
     assert isinstance(request, dg.RunRequest)
     assert request.job_name == "refresh_data_job"
     selected = platform.definitions.resolve_job_def("refresh_data_job").asset_layer.executable_asset_keys
@@ -189,14 +138,14 @@ def test_outage_beyond_the_limit_is_left_to_a_person(
     interrupted: Database, instance: dg.DagsterInstance, limit: int, expected: str
 ) -> None:
     platform = Platform(interrupted, instance, SETTINGS.model_copy(update={"catch_up_sessions": limit}))
-    reason = str(platform.ask())
+    reason = str(platform.ask_to_catch_up())
     assert expected in reason
     assert "trading backfill --from 2012-08-30 --to 2012-09-04" in reason
 
 
 def test_bundled_history_by_the_wall_is_never_caught_up(interrupted: Database, instance: dg.DagsterInstance) -> None:
     platform = Platform(interrupted, instance, SETTINGS.model_copy(update={"clock": "wall"}))
-    assert "choose a live source" in str(platform.ask())
+    assert "choose a live source" in str(platform.ask_to_catch_up())
 
 
 def test_replayed_outage_ends_with_the_ledger_of_an_unbroken_backfill_and_then_ticks_today(
@@ -204,19 +153,19 @@ def test_replayed_outage_ends_with_the_ledger_of_an_unbroken_backfill_and_then_t
 ) -> None:
     platform = Platform(database, instance)
     platform.clock.at = session(STORED).closes_at + timedelta(minutes=15)
-    platform.run(FIRST, STORED)
-    assert platform.ask() == "Every session that is over is stored."
+    platform.run("backfill_job", FIRST, STORED)
+    assert platform.ask_to_catch_up() == "Every session that is over is stored."
 
     # On the holiday only the sessions before it are over; nobody asks.
     platform.clock.at = NOON
-    request = platform.ask()
+    request = platform.ask_to_catch_up()
     assert isinstance(request, dg.RunRequest)
-    caught_up = platform.execute(request.job_name or "", dict(request.tags))
-    assert platform.ask() == "Every session that is over is stored."
+    caught_up = platform.execute(request.job_name or "", request.tags)
+    assert platform.ask_to_catch_up() == "Every session that is over is stored."
 
     with dg.DagsterInstance.ephemeral() as other:
         unbroken = Platform(new_database(), other)
-        unbroken.run(FIRST, MISSED[-1])
+        unbroken.run("backfill_job", FIRST, MISSED[-1])
     assert ledger_hash(database) == ledger_hash(unbroken.database)
     with database.transaction() as connection:
         traded = connection.execute(

@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
-import psycopg
 import pytest
+from standins.platform import InProcessPlatform, session_tags
 
-from trading_assets.adapters.bar_sources import NoFundamentals
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
-from trading_assets.adapters.redis import NullEventBus
 from trading_assets.adapters.sample import SampleSource
-from trading_assets.defs import automation
-from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS, trading_session
-from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders_job
+from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.execution.sensors import execution_sensor
 from trading_assets.defs.execution.trading_desk import TradingDesk
-from trading_assets.defs.ingestion.assets import BARS, bars, corporate_actions, instruments
-from trading_assets.defs.ingestion.broker_calendar import broker_sessions
-from trading_assets.defs.ingestion.checks import bars_checks
-from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
-from trading_assets.defs.ingestion.halts import trading_halts
-from trading_assets.defs.ingestion.quotes import quotes
-from trading_assets.defs.ingestion.vendor_comparisons import vendor_comparisons
-from trading_assets.defs.strategy.assets import strategy_assets
+from trading_assets.defs.ingestion.assets import BARS
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import next_session, session
@@ -156,14 +144,6 @@ def test_faults_cover_every_blocking_check() -> None:
 
 
 @dataclass
-class SetClock:
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
-
-
-@dataclass
 class Vendor:
     """The bundled history, and on one day a fault."""
 
@@ -180,74 +160,29 @@ class Vendor:
         return [*SAMPLE.corporate_actions(*arguments), *self.fault.actions]
 
 
-LEFT_OUT = [fundamentals.key, financials.key, quotes.key, vendor_comparisons.key]
+CHECKS_JOB = dg.define_asset_job("checks_job", selection=dg.AssetSelection.checks_for_assets(BARS))
 
 
-class Platform:
-    """The graph on one database, at a time and with a vendor of the test's choice."""
+class Platform(InProcessPlatform):
+    """The graph at the close of DAY, with a vendor that may be at fault."""
 
-    def __init__(self, database: Database, fault: Fault | None = None) -> None:
-        self.database = database
-        self.clock = SetClock(CLOSE + timedelta(seconds=5))
-        self.vendor = Vendor(fault=fault or Fault())
-        self.instance = dg.DagsterInstance.ephemeral()
-        self.definitions = dg.Definitions(
-            assets=[
-                instruments,
-                corporate_actions,
-                bars,
-                fundamentals,
-                financials,
-                broker_sessions,
-                trading_halts,
-                quotes,
-                vendor_comparisons,
-                *strategy_assets(SETTINGS),
-                trading_session,
-            ],
-            asset_checks=[bars_checks],
-            jobs=[
-                automation.backfill_job,
-                automation.hourly_tick_job,
-                automation.end_of_day_job,
-                execute_trades_job,
-                manage_orders_job,
-                dg.define_asset_job("checks_job", selection=dg.AssetSelection.checks_for_assets(BARS)),
-                dg.define_asset_job(
-                    "any_assets_job",
-                    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*LEFT_OUT),
-                ),
-            ],
-            resources={
-                "database": database,
-                "settings": SETTINGS,
-                "clock": self.clock,
-                "bar_source": self.vendor,
-                "fundamentals_source": NoFundamentals("sample"),
-                "comparison_sources": [],
-                "event_bus": NullEventBus(),
-            },
-            executor=dg.in_process_executor,
-        )
+    def __init__(self, database: Database) -> None:
+        self.vendor = Vendor()
+        at = CLOSE + timedelta(seconds=5)
+        super().__init__(database, SETTINGS, at, bar_source=self.vendor, jobs=[CHECKS_JOB])
 
     def run(
-        self, job: str, first: date = DAY, last: date = DAY, assets: list[dg.AssetKey] | None = None
+        self, job: str, first: date = DAY, last: date | None = None, assets: Sequence[dg.AssetKey] | None = None
     ) -> dg.ExecuteInProcessResult:
-        return self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=session_tags(first, last), asset_selection=assets, raise_on_error=False
-        )
+        return super().run(job, first, last, assets, raise_on_error=False)
 
     def materialise(self, *assets: dg.AssetKey) -> dg.ExecuteInProcessResult:
         """What the button of the UI does: these assets, without the checks of others."""
-        return self.run("any_assets_job", assets=list(assets))
+        return self.run("backfill_job", assets=assets)
 
     def look(self, sensor: dg.SensorDefinition) -> list[dg.ExecuteInProcessResult]:
         """One tick of a sensor, and the runs that it asks for."""
-        context = dg.build_sensor_context(
-            self.instance, resources={"database": self.database, "clock": self.clock}, definitions=self.definitions
-        )
-        requests = sensor.evaluate_tick(context).run_requests
-        return [self.run(sensor.job_name, date.fromisoformat(request.partition_key)) for request in requests]
+        return [self.run(sensor.job_name, date.fromisoformat(request.partition_key)) for request in self.ask(sensor)]
 
     def store_and_check(self, fault: Fault) -> dg.ExecuteInProcessResult:
         """The fault arrives as a later version of the bars, and the checks run."""
@@ -269,14 +204,6 @@ class Platform:
         )
         return found[0] if found else None
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self.database.transaction() as connection:
-            return connection.execute(query).fetchall()
-
-
-def session_tags(first: date, last: date) -> dict[str, str]:
-    return {"dagster/asset_partition_range_start": f"{first}", "dagster/asset_partition_range_end": f"{last}"}
-
 
 def red(result: dg.ExecuteInProcessResult) -> set[str]:
     return {
@@ -292,43 +219,27 @@ def reason(result: dg.ExecuteInProcessResult) -> str:
     return str(described[0].description) if described else str(failures[0].error)
 
 
-Clone = Callable[[], Database]
-
-
 @pytest.fixture(scope="module")
-def templates(postgres_server: str, migrated_template: str) -> Iterator[Callable[[str], Database]]:
-    """Makes databases: `before` DAY, or `ready` to trade on DAY, when everything but the session itself is there."""
-    server, names = postgres_server.rsplit("/", 1)[0], []
-
-    def copy_of(template: str) -> Database:
-        names.append(f"test_{uuid.uuid4().hex[:12]}")
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f"create database {names[-1]} template {template}")
-        return Database(f"{server}/{names[-1]}")
-
-    before = Platform(copy_of(migrated_template))
-    others = {*TRADING_SESSION, *LEFT_OUT}
-    ingestion_to_targets = [key for key in before.definitions.resolve_all_asset_keys() if key not in others]
+def prepared(new_module_database: Callable[..., Database]) -> dict[str, Database]:
+    """Databases `before` DAY, and `ready` to trade on DAY, when everything but the session itself is there."""
+    before = Platform(new_module_database())
     before.clock.at = session(BEFORE).closes_at
+    ingestion_to_targets = before.selected_by("refresh_data_job")
     stored = before.run("backfill_job", FIRST, BEFORE, ingestion_to_targets)
     assert stored.success, reason(stored)
-    ready = Platform(copy_of(before.database.url.rsplit("/", 1)[1]))
+    ready = Platform(new_module_database(before.database))
     assert ready.run("backfill_job", DAY, DAY, ingestion_to_targets).success
-    templates = {"before": before.database, "ready": ready.database}
-    yield lambda stage: copy_of(templates[stage].url.rsplit("/", 1)[1])
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"drop database if exists {name} with (force)")
+    return {"before": before.database, "ready": ready.database}
 
 
 @pytest.fixture
-def before(templates: Callable[[str], Database]) -> Platform:
-    return Platform(templates("before"))
+def before(prepared: dict[str, Database], new_database: Callable[..., Database]) -> Platform:
+    return Platform(new_database(prepared["before"]))
 
 
 @pytest.fixture
-def ready(templates: Callable[[str], Database]) -> Platform:
-    return Platform(templates("ready"))
+def ready(prepared: dict[str, Database], new_database: Callable[..., Database]) -> Platform:
+    return Platform(new_database(prepared["ready"]))
 
 
 # Without a fault every path sends orders ------------------------------------------------------------
@@ -355,7 +266,8 @@ def test_sound_bars_tick_and_sensor_send_both_orders(before: Platform) -> None:
 # Every fault ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FAULTS)
+# How a red check stops what follows is the same for all: a value, a symbol of nobody, and a corporate action.
+@pytest.mark.parametrize("name", [ONE, "bars_belong_to_known_instruments", "bars_show_every_known_split"])
 def test_fault_stops_the_whole_graph_before_any_order(name: str, before: Platform) -> None:
     fault = FAULTS[name]
     before.vendor.fault = fault
@@ -552,7 +464,7 @@ def launched_job() -> dg.JobDefinition:
 
 
 def test_session_that_has_not_begun_is_refused(ready: Platform) -> None:
-    result = ready.run("any_assets_job", next_session(DAY), next_session(DAY), TRADING_SESSION)
+    result = ready.run("backfill_job", next_session(DAY), assets=TRADING_SESSION)
 
     assert reason(result) == (
         "Session 2012-11-27 has not begun: it is 2012-11-26 21:00 UTC and the session opens at 2012-11-27 14:30 UTC. "
@@ -562,7 +474,7 @@ def test_session_that_has_not_begun_is_refused(ready: Platform) -> None:
 
 def test_holiday_is_refused(ready: Platform) -> None:
     thanksgiving = date(2012, 11, 22)
-    result = ready.run("any_assets_job", thanksgiving, thanksgiving, TRADING_SESSION)
+    result = ready.run("backfill_job", thanksgiving, assets=TRADING_SESSION)
 
     assert reason(result) == "2012-11-22 is no trading session: the next one is 2012-11-23."
 
@@ -582,11 +494,11 @@ def test_single_phase_of_a_past_session_is_refused(phase: list[dg.AssetKey], rea
 
 
 def test_gap_between_sessions_is_refused_and_says_how_to_fill_it(ready: Platform) -> None:
-    assert ready.run("any_assets_job", BEFORE, BEFORE, TRADING_SESSION).success
+    assert ready.run("backfill_job", BEFORE, assets=TRADING_SESSION).success
     later = date(2012, 11, 28)
     ready.clock.at = session(later).closes_at
 
-    result = ready.run("any_assets_job", later, later, TRADING_SESSION)
+    result = ready.run("backfill_job", later, assets=TRADING_SESSION)
 
     account = f"simulated-{SETTINGS.fingerprint()}-{BEFORE}"
     assert reason(result) == (
@@ -598,7 +510,7 @@ def test_gap_between_sessions_is_refused_and_says_how_to_fill_it(ready: Platform
 
 def test_session_in_progress_is_part_of_the_gap(ready: Platform) -> None:
     ready.clock.at = session(DAY).opens_at + timedelta(hours=1)
-    assert ready.run("any_assets_job", BEFORE, BEFORE, TRADING_SESSION).success
+    assert ready.run("backfill_job", BEFORE, assets=TRADING_SESSION).success
     with ready.database.transaction() as connection:
         connection.execute(
             "insert into execution.equity select account_id, at + interval '3 days', %s, cash_usd, receivable_usd, "
@@ -609,14 +521,14 @@ def test_session_in_progress_is_part_of_the_gap(ready: Platform) -> None:
     later = next_session(DAY)
     ready.clock.at = session(later).closes_at
 
-    assert f"--from {DAY} --to {DAY}" in reason(ready.run("any_assets_job", later, later, TRADING_SESSION))
+    assert f"--from {DAY} --to {DAY}" in reason(ready.run("backfill_job", later, assets=TRADING_SESSION))
 
 
 def test_session_without_any_data_is_refused_and_says_what_to_run(ready: Platform) -> None:
     ready.clock.at = session(next_session(DAY)).closes_at
     assert ready.materialise(*TRADING_SESSION).success
 
-    result = ready.run("any_assets_job", DAY, next_session(DAY), TRADING_SESSION)
+    result = ready.run("backfill_job", DAY, next_session(DAY), TRADING_SESSION)
 
     assert reason(result).startswith("No bars and no targets are stored for session 2012-11-27: run `trading backfill")
 
