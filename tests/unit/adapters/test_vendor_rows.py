@@ -3,6 +3,7 @@
 import json
 import random
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from standins.bar_rows import half_hours, in_milliseconds
 
 from trading_assets.adapters.alpaca import AlpacaBar, actions_in
 from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.polygon_wire import PolygonBar
 from trading_assets.adapters.vendor_gateway import Fetch, Page
 from trading_assets.adapters.vendor_rows import BarList, BarQuestion, WireBar, read_bars
 from trading_assets.domain.market.bars import BAR_COLUMNS
@@ -50,20 +52,27 @@ def mutated(rows: list[dict[str, Any]], chance: random.Random) -> list[Any]:
     return result
 
 
-@pytest.mark.parametrize("timeframe", Timeframe)
-def test_ten_thousand_mutated_rows_are_used_or_quarantined_and_nothing_escapes(timeframe: Timeframe) -> None:
+VENDORS: dict[str, tuple[type[WireBar], Callable[[list[dict[str, Any]]], list[dict[str, Any]]]]] = {
+    "alpaca": (AlpacaBar, list),
+    "polygon": (PolygonBar, in_milliseconds),
+}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_ten_thousand_mutated_rows_are_used_or_quarantined_and_nothing_escapes(vendor: str) -> None:
     chance = random.Random(20240506)
-    rows = half_hours("2024-05-06T04:00:00Z", "2024-05-11T00:00:00Z")
-    question = BarQuestion(("AAPL",), timeframe, FIRST, LAST, QUESTION.until)
+    model, as_written = VENDORS[vendor]
+    rows = as_written(half_hours("2024-05-06T04:00:00Z", "2024-05-11T00:00:00Z"))
     total = 0
-    for response_id in range(1, 48):
+    for response_id, timeframe in enumerate([*Timeframe] * 24, start=1):
+        question = BarQuestion(("AAPL",), timeframe, FIRST, LAST, QUESTION.until)
         sent = mutated(rows, chance)
         total += len(sent)
-        frame, quarantined = read_bars(question, [BarList("AAPL", response_id, sent)], AlpacaBar, "alpaca")
+        frame, quarantined = read_bars(question, [BarList("AAPL", response_id, sent)], model, vendor)
         bad = {row.position for row in quarantined}
         assert len(bad) == len(quarantined), "a row is quarantined once"
         for position in set(range(len(sent))) - bad:
-            AlpacaBar.model_validate(sent[position])
+            model.model_validate(sent[position])
         assert list(frame.columns) == [*BAR_COLUMNS, "response_id"]
         assert frame[["open", "high", "low", "close"]].gt(0).all(axis=None)
         assert not frame.duplicated(["symbol", "ts"]).any()
