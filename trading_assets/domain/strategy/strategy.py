@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -182,7 +182,7 @@ class ConfiguredStrategy:
     strategy: Strategy
     timeframe: Timeframe
     capital_weight: float
-    portfolio: PortfolioRule = PortfolioRule()
+    portfolio: PortfolioRule = field(default_factory=PortfolioRule)
 
     @property
     def version(self) -> str:
