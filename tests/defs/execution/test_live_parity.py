@@ -1,30 +1,18 @@
 """An account led through its sessions hour by hour, by jobs and sensors, has the ledger of a replay of them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 import pytest
+from standins.platform import InProcessPlatform
 
-from trading_assets.adapters.bar_sources import NoFundamentals
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
-from trading_assets.adapters.redis import NullEventBus
-from trading_assets.adapters.sample import SampleSource
-from trading_assets.defs import automation
-from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS, trading_session
-from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders_job
+from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
-from trading_assets.defs.ingestion.assets import bars, corporate_actions, instruments
-from trading_assets.defs.ingestion.broker_calendar import broker_sessions
-from trading_assets.defs.ingestion.checks import bars_checks
-from trading_assets.defs.ingestion.fundamentals import financials, fundamentals
-from trading_assets.defs.ingestion.halts import trading_halts
-from trading_assets.defs.ingestion.quotes import quotes
-from trading_assets.defs.ingestion.vendor_comparisons import vendor_comparisons
-from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
@@ -48,7 +36,6 @@ SETTINGS = TradingSettings.model_validate(
         "clock": "replay",
     }
 )
-SOURCE = SampleSource()
 # Two sessions warm the indicators up; five are traded, with a weekend between the last two.
 WARM_UP, FIRST, LAST = date(2022, 4, 22), date(2022, 4, 26), date(2022, 5, 2)
 AFTERWARDS = datetime(2022, 6, 20, tzinfo=UTC)
@@ -56,87 +43,25 @@ DELAY = timedelta(seconds=5)
 TRADING = [APPROVED_ORDERS, ORDERS, FILLS, POSITIONS]
 
 
-@dataclass
-class SetClock:
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
-
-
-class Platform:
-    """The graph's own jobs and sensors on one database, in this process, at a time of the test's choice."""
-
-    def __init__(self, database: Database, instance: dg.DagsterInstance) -> None:
-        self.database, self.instance, self.clock = database, instance, SetClock(AFTERWARDS)
-        self.definitions = dg.Definitions(
-            assets=[
-                instruments,
-                corporate_actions,
-                bars,
-                fundamentals,
-                financials,
-                broker_sessions,
-                trading_halts,
-                quotes,
-                vendor_comparisons,
-                *strategy_assets(SETTINGS),
-                trading_session,
-            ],
-            asset_checks=[bars_checks],
-            jobs=[
-                automation.backfill_job,
-                automation.hourly_tick_job,
-                automation.end_of_day_job,
-                execute_trades_job,
-                manage_orders_job,
-            ],
-            resources={
-                "database": database,
-                "settings": SETTINGS,
-                "clock": self.clock,
-                "bar_source": SOURCE,
-                "fundamentals_source": NoFundamentals("sample"),
-                "comparison_sources": [],
-                "event_bus": NullEventBus(),
-            },
-            executor=dg.in_process_executor,
-        )
-
-    def run(
-        self, job: dg.JobDefinition, first: date, last: date | None = None, assets: list[dg.AssetKey] | None = None
-    ) -> dg.ExecuteInProcessResult:
-        return self.definitions.resolve_job_def(job.name).execute_in_process(
-            instance=self.instance,
-            tags={
-                "dagster/asset_partition_range_start": f"{first}",
-                "dagster/asset_partition_range_end": f"{last or first}",
-            },
-            asset_selection=assets,
-        )
+class Platform(InProcessPlatform):
+    """The graph, led by the hour as a scheduler and a daemon would."""
 
     def store_data(self, first: date, last: date) -> None:
         """Everything up to the targets, in one range."""
         self.clock.at = AFTERWARDS
-        job = self.definitions.resolve_job_def(automation.backfill_job.name)
-        self.run(job, first, last, sorted(job.asset_layer.executable_asset_keys - set(TRADING)))
-
-    def ask(self, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
-        resources = {"database": self.database, "clock": self.clock}
-        with dg.build_sensor_context(self.instance, resources=resources, definitions=self.definitions) as context:
-            return sensor.evaluate_tick(context).run_requests
+        self.run("refresh_data_job", first, last)
 
     def react(self) -> list[str]:
         """Run what the sensors ask for until they ask for nothing; the jobs that ran."""
         ran = []
         while requests := [
             (job, request)
-            for sensor, job in ((order_sensor, manage_orders_job), (execution_sensor, execute_trades_job))
+            for sensor, job in ((order_sensor, "manage_orders_job"), (execution_sensor, "execute_trades_job"))
             for request in self.ask(sensor)
         ]:
             job, request = requests[0]
             self.run(job, date.fromisoformat(request.partition_key))
-            ran.append(job.name)
+            ran.append(job)
         return ran
 
     def live(self, first: date, last: date, tick: list[dg.AssetKey] | None = None) -> set[str]:
@@ -147,32 +72,42 @@ class Platform:
                 self.clock.at = bar.closes_at + DELAY
                 if hour % 2:
                     ran |= set(self.react())
-                self.run(automation.hourly_tick_job, day, assets=tick)
+                self.run("hourly_tick_job", day, assets=tick)
                 ran |= set(self.react())
             self.clock.at = session(day).closes_at + timedelta(minutes=15)
-            self.run(automation.end_of_day_job, day, assets=[FILLS, POSITIONS])
+            self.run("end_of_day_job", day, assets=[FILLS, POSITIONS])
         return ran
 
     def replay(self, first: date, last: date) -> None:
         self.clock.at = AFTERWARDS
-        self.run(automation.backfill_job, first, last, TRADING)
+        self.run("backfill_job", first, last, TRADING)
 
     def decide_at(self, at: datetime) -> None:
         self.clock.at = at + DELAY
-        self.run(automation.hourly_tick_job, FIRST, assets=[APPROVED_ORDERS])
+        self.run("hourly_tick_job", FIRST, assets=[APPROVED_ORDERS])
+
+
+@pytest.fixture(scope="module")
+def stored(new_module_database: Callable[..., Database]) -> Callable[[date], Database]:
+    """Databases that hold everything up to the targets, from WARM_UP to the session asked for. Only copies are used."""
+
+    @cache
+    def until(last: date) -> Database:
+        with dg.DagsterInstance.ephemeral() as instance:
+            prepared = Platform(new_module_database(), SETTINGS, AFTERWARDS, instance=instance)
+            prepared.store_data(WARM_UP, last)
+        return prepared.database
+
+    return until
 
 
 @pytest.fixture
-def new_platform(new_database: Callable[[], Database]) -> Callable[[date, date], Platform]:
-    """Makes platforms that hold everything up to the targets for the sessions asked for."""
+def new_platform(
+    stored: Callable[[date], Database], new_database: Callable[..., Database]
+) -> Iterator[Callable[[date], Platform]]:
+    """Makes platforms of the test's own that hold everything up to the targets, until the session asked for."""
     with dg.DagsterInstance.ephemeral() as instance:
-
-        def make(first: date, last: date) -> Platform:
-            platform = Platform(new_database(), instance)
-            platform.store_data(first, last)
-            return platform
-
-        yield make
+        yield lambda last: Platform(new_database(stored(last)), SETTINGS, AFTERWARDS, instance=instance)
 
 
 def counts(database: Database) -> dict[str, int]:
@@ -190,16 +125,16 @@ def counts(database: Database) -> dict[str, int]:
 
 @pytest.mark.timeout(600)
 def test_hours_sessions_and_one_range_give_the_same_ledger(new_platform):
-    range_run = new_platform(WARM_UP, LAST)
+    range_run = new_platform(LAST)
     range_run.replay(FIRST, LAST)
     seen = counts(range_run.database)
     assert all(seen.values()), seen
 
-    by_session = new_platform(WARM_UP, LAST)
+    by_session = new_platform(LAST)
     for day in sessions_between(FIRST, LAST):
         by_session.replay(day, day)
 
-    live = new_platform(WARM_UP, date(2022, 4, 25))
+    live = new_platform(date(2022, 4, 25))
     ran = live.live(FIRST, FIRST)
     live.store_data(date(2022, 4, 27), LAST)
     ran |= live.live(date(2022, 4, 27), LAST, tick=[APPROVED_ORDERS])
@@ -214,7 +149,7 @@ def test_hours_sessions_and_one_range_give_the_same_ledger(new_platform):
 
 @pytest.mark.parametrize("defect", ["orders are forgotten", "the session's first equity is lost"])
 def test_defect_in_loading_the_account_shows_in_the_hash(new_platform, monkeypatch, defect):
-    expected, live = new_platform(WARM_UP, FIRST), new_platform(WARM_UP, FIRST)
+    expected, live = new_platform(FIRST), new_platform(FIRST)
     expected.replay(FIRST, FIRST)
     if defect == "orders are forgotten":
         monkeypatch.setattr(ledger, "_working_orders", lambda *_, **__: {})
@@ -233,15 +168,15 @@ def test_defect_in_loading_the_account_shows_in_the_hash(new_platform, monkeypat
 
 
 def test_second_run_of_a_tick_changes_nothing(new_platform):
-    platform = new_platform(WARM_UP, FIRST)
+    platform = new_platform(FIRST)
     for bar in bar_bounds(FIRST, Timeframe.HOUR):
         platform.decide_at(bar.closes_at)
         platform.react()
         before = ledger_hash(platform.database)
         platform.decide_at(bar.closes_at)
         assert platform.react() == []
-        platform.run(execute_trades_job, FIRST)
-        platform.run(manage_orders_job, FIRST)
+        platform.run("execute_trades_job", FIRST)
+        platform.run("manage_orders_job", FIRST)
         assert ledger_hash(platform.database) == before
     seen = counts(platform.database)
     assert seen["fills"]
@@ -263,11 +198,11 @@ def orders(database: Database) -> int:
 
 
 def test_approval_older_than_its_time_to_live_is_never_sent(new_platform):
-    platform = new_platform(WARM_UP, FIRST)
+    platform = new_platform(FIRST)
     decided_at = decide_until_approved(platform)
     platform.clock.at += timedelta(seconds=SETTINGS.risk.approval_ttl_s + 1)
     assert platform.ask(execution_sensor) == []
-    sent = platform.run(execute_trades_job, FIRST)
+    sent = platform.run("execute_trades_job", FIRST)
     (result,) = sent.asset_materializations_for_node("trading_session")
     assert "the approval expired" in result.metadata["refused_at_submission"].value
     platform.decide_at(decided_at + timedelta(minutes=5))
@@ -276,21 +211,21 @@ def test_approval_older_than_its_time_to_live_is_never_sent(new_platform):
 
 
 def test_sensor_asks_for_the_same_approvals_under_the_same_key(new_platform):
-    platform = new_platform(WARM_UP, FIRST)
+    platform = new_platform(FIRST)
     decide_until_approved(platform)
     first, second = platform.ask(execution_sensor), platform.ask(execution_sensor)
     assert [request.run_key for request in first] == [request.run_key for request in second]
     platform.react()
     sent = orders(platform.database)
-    platform.run(execute_trades_job, FIRST)
+    platform.run("execute_trades_job", FIRST)
     assert platform.ask(execution_sensor) == []
     assert orders(platform.database) == sent > 0
 
 
 def test_end_of_day_before_the_last_bar_is_stored_is_refused(new_platform):
-    platform = new_platform(WARM_UP, date(2022, 4, 25))
+    platform = new_platform(date(2022, 4, 25))
     platform.clock.at = bar_bounds(FIRST, Timeframe.HOUR)[-2].closes_at + DELAY
-    platform.run(automation.hourly_tick_job, FIRST)
+    platform.run("hourly_tick_job", FIRST)
     platform.clock.at = session(FIRST).closes_at + timedelta(minutes=15)
     with pytest.raises(dg.Failure, match="the bar that closes it is not stored: run hourly_tick_job"):
-        platform.run(automation.end_of_day_job, FIRST, assets=[FILLS, POSITIONS])
+        platform.run("end_of_day_job", FIRST, assets=[FILLS, POSITIONS])
