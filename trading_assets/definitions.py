@@ -31,6 +31,7 @@ from trading_assets.defs.notification import assets as notification
 from trading_assets.defs.notification import sensors as notification_sensors
 from trading_assets.defs.notification.jobs import deliver_messages_job
 from trading_assets.defs.resources import RESOURCES
+from trading_assets.defs.strategy import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.defs.strategy.jobs import set_strategy_status_job
 from trading_assets.defs.strategy.proofs import prove_strategies_job, strategy_proofs
@@ -58,6 +59,7 @@ defs = dg.Definitions(
         fundamentals.fundamentals,
         quotes.quotes,
         *strategy_assets(load_trading_settings()),
+        backtests.backtests,
         execution.trading_session,
         dbt_models(),
         analytics.performance,
@@ -84,6 +86,7 @@ defs = dg.Definitions(
         vendor_comparisons.compare_vendors_job,
         ingestion_checks.validate_data_quality_job,
         prove_strategies_job,
+        backtests.run_backtest_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
         deliver_messages_job,

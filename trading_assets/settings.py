@@ -313,14 +313,22 @@ class TradingSettings(Section):
         Notifications, the clock, the place of a folder, how a vendor is asked and what it is compared with do not
         count: who is told, whether it is a rehearsal, and where the data lie moves no order.
         """
+        text = json.dumps(self._trading_facts(), sort_keys=True, default=_canonical)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def trading_facts(self) -> dict[str, Any]:
+        """What the fingerprint is made of, as plain JSON values."""
+        facts: dict[str, Any] = json.loads(json.dumps(self._trading_facts(), default=_canonical))
+        return facts
+
+    def _trading_facts(self) -> dict[str, Any]:
         facts = self.model_dump(exclude=_MOVES_NO_ORDER)
         facts["strategies"] = {name: strategy.facts() for name, strategy in self.strategies.items()}
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         if self.universe_file is not None:
             facts["members"] = universe_id(self.members)
-        text = json.dumps(facts, sort_keys=True, default=_canonical)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return facts
 
 
 _MOVES_NO_ORDER = {
@@ -394,6 +402,39 @@ def load_trading_settings(path: Path | None = None) -> TradingSettings:
     if settings.strategies_folder is None:
         return settings
     return settings.model_copy(update={"strategies_folder": path.resolve().parent / settings.strategies_folder})
+
+
+def overridden(settings: TradingSettings, overrides: Mapping[str, Any]) -> TradingSettings:
+    """The settings with other values at dotted keys: {"risk.allow_short": True}.
+
+    None takes a key out: it has its default then, and a strategy is not traded. Raises SettingsError.
+    """
+    content = settings.model_dump(exclude_unset=True)
+    for key, value in overrides.items():
+        *path, name = key.split(".")
+        section: Any = content
+        for step in path:
+            section = section.setdefault(step, {}) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise SettingsError(f"{key} is not a setting: {'.'.join(path)} has no parts.")
+        if value is None:
+            section.pop(name, None)
+        else:
+            section[name] = value
+    try:
+        return TradingSettings.model_validate(content)
+    except ValidationError as error:
+        problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise SettingsError(_explain(problem, problem["loc"])) from None
+
+
+def read_override(text: str) -> tuple[str, Any]:
+    """Key and value of `risk.allow_short=true`, the value as in trading.yaml. Raises SettingsError."""
+    key, separator, value = text.partition("=")
+    try:
+        return key.strip(), yaml.load(value if separator else "[", Loader=_TradingLoader)  # noqa: S506
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{text!r} is no setting: write it as strategies.NAME.parameters.KEY=VALUE.") from error
 
 
 class _TradingLoader(yaml.SafeLoader):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from trading_assets.adapters.errors import NotFound
 from trading_assets.adapters.postgres.database import Database
+
+if TYPE_CHECKING:
+    from trading_assets.settings import TradingSettings
 
 
 class WallClock:
@@ -44,3 +48,8 @@ def set_replay_clock(database: Database, at: datetime) -> None:
             "on conflict (is_only_row) do update set now_at = excluded.now_at",
             (at,),
         )
+
+
+def clock_of(settings: TradingSettings, database: Database) -> WallClock | ReplayClock:
+    """The clock that trading.yaml names."""
+    return ReplayClock(database) if settings.clock == "replay" else WallClock()

@@ -13,6 +13,7 @@ import click
 
 from trading_assets.cli.accounts import account, ledger
 from trading_assets.cli.archive import archive
+from trading_assets.cli.backtests import backtest, sweep
 from trading_assets.cli.breakers import breaker
 from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
@@ -40,10 +41,11 @@ class _Trading(click.Group):
 def _is_for_the_user(error: Exception) -> bool:
     from trading_assets.adapters.errors import AdapterError
     from trading_assets.adapters.plugins import PluginError
+    from trading_assets.domain.strategy.strategy import StrategyError
     from trading_assets.range_run import NoSessionsError
     from trading_assets.settings import SettingsError
 
-    return isinstance(error, AdapterError | PluginError | SettingsError | NoSessionsError)
+    return isinstance(error, AdapterError | PluginError | StrategyError | SettingsError | NoSessionsError)
 
 
 @click.group(cls=_Trading, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +61,8 @@ for command in (
     demo,
     up,
     backfill,
+    backtest,
+    sweep,
     migrate,
     doctor,
     env,

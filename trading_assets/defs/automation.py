@@ -19,7 +19,8 @@ from trading_assets.settings import TradingSettings
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 
 # The checks of strategies prove them over their whole history, which takes as long as a hundred ticks.
-_DATA_TO_TARGETS = MARKET_DATA | dg.AssetSelection.groups("strategy").without_checks()
+# A backtest has a name and no session.
+_DATA_TO_TARGETS = MARKET_DATA | (dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(BACKTESTS)).without_checks()
 _ANALYTICS = dg.AssetSelection.groups("analytics")
 
 backfill_job = dg.define_asset_job(

@@ -22,11 +22,9 @@ def database() -> Database:
 
 @dg.resource(required_resource_keys={"settings", "database"}, description="The time: the wall's, or a rehearsal's.")
 def clock(context: dg.InitResourceContext) -> Clock:
-    from trading_assets.adapters.clock import ReplayClock, WallClock
+    from trading_assets.adapters.clock import clock_of
 
-    if context.resources.settings.clock == "replay":
-        return ReplayClock(context.resources.database)
-    return WallClock()
+    return clock_of(context.resources.settings, context.resources.database)
 
 
 @dg.resource(required_resource_keys={"settings", "database"}, description="Where bars and corporate actions come from.")

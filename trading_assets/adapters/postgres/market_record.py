@@ -1,0 +1,95 @@
+"""Reads what backtests need from the database, once for many of them (domain/backtest.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trading_assets.adapters.errors import NotFound
+from trading_assets.adapters.postgres.corporate_actions import actions_as_of
+from trading_assets.adapters.postgres.market import bars_as_of
+from trading_assets.adapters.postgres.recorded_tape import read_tape
+from trading_assets.adapters.postgres.strategy import later_knowledge
+from trading_assets.domain.backtest import KnownBars, MarketRecord
+from trading_assets.domain.market.adjust import point_in_time_factors
+from trading_assets.domain.market.sessions import newest_session, previous_session, session, sessions_between
+from trading_assets.domain.strategy.knowledge import Part, parts
+
+if TYPE_CHECKING:
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.domain.values import Timeframe
+    from trading_assets.settings import TradingSettings
+
+
+def read_market_record(
+    database: Database, settings: TradingSettings, first: date, last: date, now: datetime
+) -> MarketRecord:
+    """The stored bars of the universe for the sessions first..last that are over, as known at `now` (UTC).
+
+    Raises NotFound when no session of the range is over.
+    """
+    newest = newest_session(now)
+    days = sessions_between(first, min(last, newest if session(newest).closes_at <= now else previous_session(newest)))
+    if not days:
+        raise NotFound(f"There is no trading session from {first} to {last} that is over.")
+    used = sorted({one.timeframe for one in settings.strategies.values()})
+    with database.transaction() as connection:
+        tape = read_tape(database, connection, settings.universe, days[0], days[-1], now)
+    return MarketRecord(
+        first=days[0],
+        last=days[-1],
+        now=now,
+        members=settings.members,
+        known={one: _known_bars(database, settings.universe, one, days[0], days[-1], now) for one in used},
+        tape=tape,
+    )
+
+
+def traded_sessions(database: Database, settings: TradingSettings) -> tuple[date, date] | None:
+    """The first and the last session with a stored bar that a strategy decides on; None without any."""
+    used = sorted({one.timeframe.value for one in settings.strategies.values()})
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select min(first_bar.session_date), max(last_bar.session_date) "
+            "from unnest(%s::text[]) as symbol cross join unnest(%s::text[]) as timeframe "
+            "cross join lateral (select session_date from market.bars as bar where bar.symbol = symbol.symbol "
+            "and bar.timeframe = timeframe.timeframe order by ts limit 1) as first_bar "
+            "cross join lateral (select session_date from market.bars as bar where bar.symbol = symbol.symbol "
+            "and bar.timeframe = timeframe.timeframe order by ts desc limit 1) as last_bar",
+            (list(settings.universe), used),
+        ).fetchone()
+    return (row[0], row[1]) if row and row[0] else None
+
+
+def _known_bars(
+    database: Database, universe: Sequence[str], timeframe: Timeframe, first: date, last: date, now: datetime
+) -> list[KnownBars]:
+    restated = later_knowledge(database, universe, session(first).opens_at, session(last).closes_at)
+    return [_known(database, universe, timeframe, part) for part in parts(first, last, timeframe, restated, now)]
+
+
+def _known(database: Database, universe: Sequence[str], timeframe: Timeframe, part: Part) -> KnownBars:
+    bars = bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
+    actions = actions_as_of(database, part.knowledge_time, universe)
+    return KnownBars(part, bars, point_in_time_factors(bars, actions).to_numpy())
+
+
+def data_hash(record: MarketRecord) -> str:
+    """64 hex digits over all bars, corporate actions and gates in `record`: another hash, other data."""
+    digest = hashlib.sha256()
+    for timeframe, known in sorted(record.known.items()):
+        for one in known:
+            digest.update(repr((timeframe.value, one.part.after)).encode())
+            digest.update("\n".join(one.bars["symbol"]).encode())
+            digest.update(one.bars["ts"].to_numpy(dtype="datetime64[us]").tobytes())
+            digest.update(np.ascontiguousarray(one.bars[["open", "high", "low", "close", "volume"]]).tobytes())
+            digest.update(np.ascontiguousarray(one.factors).tobytes())
+    tape = record.tape
+    for facts in (tape.bars, tape.actions, {day: sorted(states.items()) for day, states in tape.gates.items()}):
+        for key in sorted(facts):
+            digest.update(repr((key, facts[key])).encode())
+    return digest.hexdigest()

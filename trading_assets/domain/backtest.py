@@ -1,0 +1,196 @@
+"""A backtest: the functions that the graph runs over stored rows, one after the other over arrays in memory.
+
+Indicators, decisions, targets and the time loop are the graph's own; only where their inputs come from and where their
+results go differs. Reading and storing both belong to the adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trading_assets.domain import simulation
+from trading_assets.domain.journal import Journal
+from trading_assets.domain.market.sessions import session
+from trading_assets.domain.market.universe import Membership
+from trading_assets.domain.strategy import indicators as technical
+from trading_assets.domain.strategy.indicators import Floats, Indicator
+from trading_assets.domain.strategy.knowledge import Part
+from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
+from trading_assets.domain.strategy.targets import Target, combine, weight_of
+from trading_assets.domain.tape import Tape
+from trading_assets.domain.values import Timeframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+MOST_SIGNALS = 8
+MOST_INDICATORS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownBars:
+    """The bars of one timeframe that the decisions of `part` know, each symbol's from its first one on.
+
+    `bars`: BAR_COLUMNS, by symbol and ts. `factors`: point_in_time_factors of them, row for row.
+    """
+
+    part: Part
+    bars: pd.DataFrame
+    factors: Floats
+
+
+class _Kept:
+    """The newest `most` results by what they were computed of."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._results = most, dict[Any, Any]()
+
+    def get(self, key: Any, compute: Callable[[], Any]) -> Any:
+        result = self._results.pop(key) if key in self._results else compute()
+        self._results[key] = result
+        if len(self._results) > self._most:
+            self._results.pop(next(iter(self._results)))
+        return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketRecord:
+    """All that backtests over the sessions first..last read, as known at `now` (UTC). Read it once for many of them.
+
+    Of what is computed of it the newest is kept: configurations that follow each other have much in common.
+    """
+
+    first: date
+    last: date
+    now: datetime
+    members: Sequence[Membership]
+    known: Mapping[Timeframe, Sequence[KnownBars]]
+    tape: Tape
+    _signals: _Kept = field(default_factory=lambda: _Kept(MOST_SIGNALS), repr=False)
+    _indicators: _Kept = field(default_factory=lambda: _Kept(MOST_INDICATORS), repr=False)
+
+    def signals(self, configured: ConfiguredStrategy) -> pd.DataFrame:
+        """STORED_SIGNAL_COLUMNS and `reason` of every bar of the sessions. Raises StrategyError."""
+        key = (configured.name, configured.version)
+        signals: pd.DataFrame = self._signals.get(key, lambda: self._decided(configured))
+        return signals
+
+    def targets(self, strategies: Sequence[ConfiguredStrategy]) -> list[Target]:
+        """What the strategies together want at every decision, by decision time, strategy and symbol."""
+        import pandas as pd
+
+        if not strategies:
+            return []
+        signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
+        wanted = combine(signals, strategies, self.members)
+        columns = (wanted[name].tolist() for name in ("strategy", "strategy_version", "symbol"))
+        moments = [at.to_pydatetime() for at in wanted["decision_at"]]
+        weights = map(weight_of, wanted["target_weight"].tolist())
+        targets = map(Target, *columns, moments, wanted["session_date"].tolist(), weights)
+        return sorted(targets, key=lambda one: (one.decision_at, one.strategy, one.symbol))
+
+    def _decided(self, configured: ConfiguredStrategy) -> pd.DataFrame:
+        import pandas as pd
+
+        strategy = configured.strategy
+        decided = []
+        for number, (known, values) in enumerate(self._values(configured)):
+            rows = _looked_back_on(known, strategy.memory)
+            signals = decide(configured, known.bars[rows], values[rows])
+            is_wanted = signals["closes_at"] > known.part.after
+            decided.append(signals[is_wanted] if number or not is_wanted.all() else signals)
+        frame = pd.concat(decided, ignore_index=True).rename(columns={"closes_at": "decision_at"}).drop(columns="ts")
+        return frame.assign(strategy=configured.name, strategy_version=configured.version)
+
+    def _values(self, configured: ConfiguredStrategy) -> Iterator[tuple[KnownBars, pd.DataFrame]]:
+        """The strategy's indicators part by part, where a bar of an earlier part keeps the values of that part."""
+        import pandas as pd
+
+        declared = configured.strategy.indicators()
+        names = [indicator.column for indicator in declared]
+        earlier: pd.DataFrame | None = None
+        for number, known in enumerate(self.known[configured.timeframe]):
+            columns = {
+                one.column: self._indicators.get((configured.timeframe, number, one), partial(_values_of, known, one))
+                for one in declared
+            }
+            values = pd.DataFrame(columns, index=known.bars.index, columns=names, dtype=np.float64)
+            if earlier is not None:
+                values = _as_computed_before(values, known, earlier)
+            earlier = known.bars[["symbol", "ts", "closes_at"]].join(values)
+            yield known, values
+
+
+def _values_of(known: KnownBars, indicator: Indicator) -> Floats:
+    values: Floats = technical.compute(known.bars, known.factors, [indicator])[indicator.column].to_numpy()
+    return values
+
+
+def _looked_back_on(known: KnownBars, memory: int) -> slice | Any:
+    """The rows from the session on from which every symbol has its last `memory` bars before the part's first."""
+    days = known.bars["session_date"].to_numpy().astype("datetime64[D]")
+    start = first = np.datetime64(known.part.first)
+    if memory:
+        for rows in technical.symbol_slices(known.bars):
+            before = int(np.searchsorted(days[rows], first))
+            if before:
+                start = min(start, days[rows][max(before - memory, 0)])
+    return days >= start
+
+
+def _as_computed_before(values: pd.DataFrame, known: KnownBars, earlier: pd.DataFrame) -> pd.DataFrame:
+    """`values` with those of the bars up to `known.part.after` as an earlier part computed them, where it did."""
+    before = known.bars[["symbol", "ts", "closes_at"]].merge(
+        earlier.drop(columns="closes_at"), "left", ["symbol", "ts"], indicator=True
+    )
+    is_kept = ((before["closes_at"] <= known.part.after) & (before["_merge"] == "both")).to_numpy()
+    kept = before[list(values.columns)].to_numpy()
+    return values.where(~is_kept[:, None], kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The account that trades: its id, what it begins with, and the rules it keeps."""
+
+    account_id: str
+    opening_cash_usd: Decimal
+    rules: simulation.Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What an account wants and keeps to in the sessions first..last."""
+
+    targets: Sequence[Target]
+    rules: simulation.Rules
+    first: date
+    last: date
+
+
+def trade(
+    record: MarketRecord, targets: Sequence[Target], terms: Terms, first: date | None = None, last: date | None = None
+) -> Journal:
+    """A new account lives through the sessions first..last, by default all of `record`. Raises NothingStoredError."""
+    stage = Stage(targets, terms.rules, first or record.first, last or record.last)
+    return trade_in_turn(record, [stage], terms.account_id, terms.opening_cash_usd)
+
+
+def trade_in_turn(record: MarketRecord, stages: Sequence[Stage], account_id: str, opening_cash_usd: Decimal) -> Journal:
+    """A new account lives through the stages, which follow upon each other, with all three phases at each bar close.
+
+    Raises NothingStoredError.
+    """
+    account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
+    for stage in stages:
+        wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
+        moments = record.tape.moments(wanted, stage.first, stage.last, record.now)
+        simulation.walk(account, moments, stage.rules, {}, (), journal)
+    return journal
