@@ -12,15 +12,17 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs import catch_up
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.ingestion.jobs import MARKET_DATA, fetch_market_data_job
+from trading_assets.defs.strategy.backtests import BACKTESTS
 from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session, latest_closed_bar, newest_session
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
 
 MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 
-# The checks of strategies prove them over their whole history, which takes as long as a hundred ticks.
-# A backtest has a name and no session.
-_DATA_TO_TARGETS = MARKET_DATA | (dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(BACKTESTS)).without_checks()
+# The checks of strategies prove them over their whole history, which takes as long as a hundred ticks. A backtest has a
+# name and no session.
+_STRATEGIES = dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(BACKTESTS)
+_DATA_TO_TARGETS = MARKET_DATA | _STRATEGIES.without_checks()
 _ANALYTICS = dg.AssetSelection.groups("analytics")
 
 backfill_job = dg.define_asset_job(

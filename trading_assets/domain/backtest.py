@@ -14,15 +14,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trading_assets.domain import simulation
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership
 from trading_assets.domain.strategy import indicators as technical
+from trading_assets.domain.strategy.facts import Facts
 from trading_assets.domain.strategy.indicators import Floats, Indicator
 from trading_assets.domain.strategy.knowledge import Part
-from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
+from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
+from trading_assets.domain.strategy.stateful import StatefulStrategy, decide_from
+from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy, decide
 from trading_assets.domain.strategy.targets import Target, combine, weight_of
 from trading_assets.domain.tape import Tape
 from trading_assets.domain.values import Timeframe
@@ -44,7 +48,7 @@ class KnownBars:
 
     part: Part
     bars: pd.DataFrame
-    factors: Floats
+    factors: pd.Series[float]
 
 
 class _Kept:
@@ -65,6 +69,9 @@ class _Kept:
 class MarketRecord:
     """All that backtests over the sessions first..last read, as known at `now` (UTC). Read it once for many of them.
 
+    `known` also has the parts before `first`, which only strategies with a state live through. `facts_of` says what a
+    strategy may know besides bars.
+
     Of what is computed of it the newest is kept: configurations that follow each other have much in common.
     """
 
@@ -74,6 +81,8 @@ class MarketRecord:
     members: Sequence[Membership]
     known: Mapping[Timeframe, Sequence[KnownBars]]
     tape: Tape
+    sectors: Sectors
+    facts_of: Callable[[Strategy, Part], Facts]
     _signals: _Kept = field(default_factory=lambda: _Kept(MOST_SIGNALS), repr=False)
     _indicators: _Kept = field(default_factory=lambda: _Kept(MOST_INDICATORS), repr=False)
 
@@ -90,34 +99,70 @@ class MarketRecord:
         if not strategies:
             return []
         signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
-        wanted = combine(signals, strategies, self.members)
+        wanted = combine(signals, strategies, self.members, self._histories(strategies), self.sectors)
         columns = (wanted[name].tolist() for name in ("strategy", "strategy_version", "symbol"))
         moments = [at.to_pydatetime() for at in wanted["decision_at"]]
         weights = map(weight_of, wanted["target_weight"].tolist())
         targets = map(Target, *columns, moments, wanted["session_date"].tolist(), weights)
         return sorted(targets, key=lambda one: (one.decision_at, one.strategy, one.symbol))
 
+    def _histories(self, strategies: Sequence[ConfiguredStrategy]) -> list[ReturnHistory]:
+        """The returns that the sizing of the strategies reads."""
+        histories = []
+        for timeframe in sorted({one.timeframe for one in strategies if one.portfolio.reads_returns}):
+            lookback = max(one.portfolio.lookback for one in strategies if one.timeframe is timeframe)
+            for known in self.known[timeframe]:
+                if known.part.first >= self.first:
+                    span = known.part.after, known.part.knowledge_time
+                    histories.append(ReturnHistory.of_bars(timeframe, *span, known.bars, known.factors, lookback))
+        return histories
+
     def _decided(self, configured: ConfiguredStrategy) -> pd.DataFrame:
         import pandas as pd
 
         strategy = configured.strategy
-        decided = []
-        for number, (known, values) in enumerate(self._values(configured)):
-            rows = _looked_back_on(known, strategy.memory)
-            signals = decide(configured, known.bars[rows], values[rows])
-            is_wanted = signals["closes_at"] > known.part.after
-            decided.append(signals[is_wanted] if number or not is_wanted.all() else signals)
-        frame = pd.concat(decided, ignore_index=True).rename(columns={"closes_at": "decision_at"}).drop(columns="ts")
+        decide_all = self._decided_in_turn if isinstance(strategy, StatefulStrategy) else self._decided_at_once
+        frame = pd.concat(decide_all(configured), ignore_index=True)
+        frame = frame.rename(columns={"closes_at": "decision_at"}).drop(columns="ts")
         return frame.assign(strategy=configured.name, strategy_version=configured.version)
 
-    def _values(self, configured: ConfiguredStrategy) -> Iterator[tuple[KnownBars, pd.DataFrame]]:
-        """The strategy's indicators part by part, where a bar of an earlier part keeps the values of that part."""
+    def _decided_at_once(self, configured: ConfiguredStrategy) -> Iterator[pd.DataFrame]:
+        strategy = configured.strategy
+        for known, values in self._values(configured, self.first):
+            rows = _looked_back_on(known, strategy.memory)
+            facts = self.facts_of(strategy, known.part)
+            signals = decide(configured, known.bars[rows], values[rows], facts)
+            yield signals[signals["closes_at"] > known.part.after]
+
+    def _decided_in_turn(self, configured: ConfiguredStrategy) -> Iterator[pd.DataFrame]:
+        """Of a strategy with a state, from the first bar of all, each decision with the knowledge of its own time."""
+        strategy, newest = configured.strategy, None
+        for known, values in self._values(configured):
+            is_asked = known.part.first >= self.first
+            rows = _looked_back_on(known, strategy.memory if is_asked else 0)
+            after = known.part.after if newest is None else max(known.part.after, newest.decision_at)
+            rows &= (known.bars["closes_at"] > after).to_numpy()
+            if not rows.any():
+                continue
+            state = newest.state if newest else None
+            facts = self.facts_of(strategy, known.part)
+            signals, states = decide_from(configured, known.bars[rows], values[rows], state, facts)
+            newest = states[-1] if states else newest
+            if is_asked:
+                yield signals
+
+    def _values(
+        self, configured: ConfiguredStrategy, first: date | None = None
+    ) -> Iterator[tuple[KnownBars, pd.DataFrame]]:
+        """The strategy's indicators, part by part from session `first`; a bar of an earlier part keeps its values."""
         import pandas as pd
 
         declared = configured.strategy.indicators()
         names = [indicator.column for indicator in declared]
         earlier: pd.DataFrame | None = None
         for number, known in enumerate(self.known[configured.timeframe]):
+            if first and known.part.first < first:
+                continue
             columns = {
                 one.column: self._indicators.get((configured.timeframe, number, one), partial(_values_of, known, one))
                 for one in declared
@@ -134,7 +179,7 @@ def _values_of(known: KnownBars, indicator: Indicator) -> Floats:
     return values
 
 
-def _looked_back_on(known: KnownBars, memory: int) -> slice | Any:
+def _looked_back_on(known: KnownBars, memory: int) -> npt.NDArray[np.bool_]:
     """The rows from the session on from which every symbol has its last `memory` bars before the part's first."""
     days = known.bars["session_date"].to_numpy().astype("datetime64[D]")
     start = first = np.datetime64(known.part.first)
@@ -143,7 +188,7 @@ def _looked_back_on(known: KnownBars, memory: int) -> slice | Any:
             before = int(np.searchsorted(days[rows], first))
             if before:
                 start = min(start, days[rows][max(before - memory, 0)])
-    return days >= start
+    return np.asarray(days >= start)
 
 
 def _as_computed_before(values: pd.DataFrame, known: KnownBars, earlier: pd.DataFrame) -> pd.DataFrame:

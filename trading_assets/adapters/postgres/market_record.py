@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trading_assets.adapters.errors import NotFound
+from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
+from trading_assets.adapters.postgres.instruments import sector_facts
 from trading_assets.adapters.postgres.market import bars_as_of
+from trading_assets.adapters.postgres.proofs import stored_facts
 from trading_assets.adapters.postgres.recorded_tape import read_tape
-from trading_assets.adapters.postgres.strategy import later_knowledge
+from trading_assets.adapters.postgres.strategy import later_knowledge, lookback_start
 from trading_assets.domain.backtest import KnownBars, MarketRecord
 from trading_assets.domain.market.adjust import point_in_time_factors
 from trading_assets.domain.market.sessions import newest_session, previous_session, session, sessions_between
 from trading_assets.domain.strategy.knowledge import Part, parts
+from trading_assets.domain.strategy.portfolio import Sectors
+from trading_assets.domain.strategy.stateful import StatefulStrategy
+
+ALL_BARS = 2**31 - 1
 
 if TYPE_CHECKING:
     from trading_assets.adapters.postgres.database import Database
@@ -36,7 +43,6 @@ def read_market_record(
     days = sessions_between(first, min(last, newest if session(newest).closes_at <= now else previous_session(newest)))
     if not days:
         raise NotFound(f"There is no trading session from {first} to {last} that is over.")
-    used = sorted({one.timeframe for one in settings.strategies.values()})
     with database.transaction() as connection:
         tape = read_tape(database, connection, settings.universe, days[0], days[-1], now)
     return MarketRecord(
@@ -44,8 +50,13 @@ def read_market_record(
         last=days[-1],
         now=now,
         members=settings.members,
-        known={one: _known_bars(database, settings.universe, one, days[0], days[-1], now) for one in used},
+        known={
+            timeframe: _known_bars(database, settings, timeframe, days[0], days[-1], now)
+            for timeframe in sorted({one.timeframe for one in settings.strategies.values()})
+        },
         tape=tape,
+        sectors=Sectors(sector_facts(database, settings.universe)),
+        facts_of=lambda strategy, part: stored_facts(database, strategy, settings.members, part.knowledge_time),
     )
 
 
@@ -66,16 +77,24 @@ def traded_sessions(database: Database, settings: TradingSettings) -> tuple[date
 
 
 def _known_bars(
-    database: Database, universe: Sequence[str], timeframe: Timeframe, first: date, last: date, now: datetime
+    database: Database, settings: TradingSettings, timeframe: Timeframe, first: date, last: date, now: datetime
 ) -> list[KnownBars]:
-    restated = later_knowledge(database, universe, session(first).opens_at, session(last).closes_at)
-    return [_known(database, universe, timeframe, part) for part in parts(first, last, timeframe, restated, now)]
+    """One element a part of the sessions; the parts before `first` only where a strategy has a state to bring along."""
+    universe = settings.universe
+    has_state = any(isinstance(one.strategy, StatefulStrategy) for one in load_strategies(settings))
+    begin = lookback_start(database, universe, timeframe, first, ALL_BARS) if has_state else first
+    ranges = [(begin, previous_session(first)), (first, last)] if begin < first else [(first, last)]
+    known = []
+    for start, end in ranges:
+        restated = later_knowledge(database, universe, session(start).opens_at, session(end).closes_at)
+        known += [_known(database, universe, timeframe, one) for one in parts(start, end, timeframe, restated, now)]
+    return known
 
 
 def _known(database: Database, universe: Sequence[str], timeframe: Timeframe, part: Part) -> KnownBars:
     bars = bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
     actions = actions_as_of(database, part.knowledge_time, universe)
-    return KnownBars(part, bars, point_in_time_factors(bars, actions).to_numpy())
+    return KnownBars(part, bars, point_in_time_factors(bars, actions))
 
 
 def data_hash(record: MarketRecord) -> str:

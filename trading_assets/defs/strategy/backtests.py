@@ -36,7 +36,7 @@ class BacktestConfig(dg.Config):
     partitions_def=NAMES,
     group_name="strategy",
     kinds={"python", "postgres"},
-    description="Configurations traded over stored bars in memory, with the whole risk review. The ledger is untouched.",
+    description="Configurations traded over stored bars in memory, with the full risk review. No ledger is touched.",
 )
 def backtests(
     context: dg.AssetExecutionContext,
