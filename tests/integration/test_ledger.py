@@ -83,7 +83,12 @@ APPEND_ONLY = (
     "risk.breaker_events",
     "risk.verdict_checks",
     "risk.verdicts",
+    "strategy.backtest_equity",
+    "strategy.backtest_trades",
+    "strategy.backtests",
     "strategy.state_events",
+    "strategy.sweep_folds",
+    "strategy.sweeps",
 )
 
 

@@ -193,12 +193,15 @@ def _looked_back_on(known: KnownBars, memory: int) -> npt.NDArray[np.bool_]:
 
 def _as_computed_before(values: pd.DataFrame, known: KnownBars, earlier: pd.DataFrame) -> pd.DataFrame:
     """`values` with those of the bars up to `known.part.after` as an earlier part computed them, where it did."""
+    import pandas as pd
+
     before = known.bars[["symbol", "ts", "closes_at"]].merge(
         earlier.drop(columns="closes_at"), "left", ["symbol", "ts"], indicator=True
     )
     is_kept = ((before["closes_at"] <= known.part.after) & (before["_merge"] == "both")).to_numpy()
     kept = before[list(values.columns)].to_numpy()
-    return values.where(~is_kept[:, None], kept)
+    chosen = np.where(is_kept[:, None], kept, values.to_numpy())
+    return pd.DataFrame(chosen, index=values.index, columns=values.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import CorporateAction
@@ -92,17 +92,8 @@ def _by_session(actions: Iterable[CorporateAction]) -> dict[date, list[Corporate
 def _bars(frame: pd.DataFrame) -> dict[tuple[date, datetime], list[Bar]]:
     """The tape in the ledger's arithmetic, by session and bar close, in order of symbol."""
     bars = defaultdict(list)
-    for row in frame.itertuples(index=False):
-        bar = Bar(
-            symbol=row.symbol,
-            ts=row.ts.to_pydatetime(),
-            closes_at=row.closes_at.to_pydatetime(),
-            session_date=row.session_date,
-            open=decimal_of(row.open),
-            high=decimal_of(row.high),
-            low=decimal_of(row.low),
-            close=decimal_of(row.close),
-            volume=decimal_of(row.volume),
-        )
+    moments: list[list[Any]] = [list(frame[name].dt.to_pydatetime()) for name in ("ts", "closes_at")]
+    numbers = (map(decimal_of, frame[name].tolist()) for name in ("open", "high", "low", "close", "volume"))
+    for bar in map(Bar, frame["symbol"].tolist(), *moments, frame["session_date"].tolist(), *numbers):
         bars[bar.session_date, bar.closes_at].append(bar)
     return bars

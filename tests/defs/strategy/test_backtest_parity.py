@@ -1,7 +1,6 @@
 """A backtest in memory decides, trades and ends as the graph's backfill of the same sessions, to the last byte."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import dagster as dg

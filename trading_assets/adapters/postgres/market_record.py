@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -108,7 +108,9 @@ def data_hash(record: MarketRecord) -> str:
             digest.update(np.ascontiguousarray(one.bars[["open", "high", "low", "close", "volume"]]).tobytes())
             digest.update(np.ascontiguousarray(one.factors).tobytes())
     tape = record.tape
-    for facts in (tape.bars, tape.actions, {day: sorted(states.items()) for day, states in tape.gates.items()}):
+    gates = {day: sorted(states.items()) for day, states in tape.gates.items()}
+    parts_of_tape: list[Mapping[Any, Any]] = [tape.bars, tape.actions, gates]
+    for facts in parts_of_tape:
         for key in sorted(facts):
             digest.update(repr((key, facts[key])).encode())
     return digest.hexdigest()

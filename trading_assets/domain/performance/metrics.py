@@ -116,11 +116,18 @@ def probabilistic_sharpe(returns: Floats, benchmark: float = 0.0) -> float | Non
     deviation, g3, g4 = _deviation(returns), skew(returns), kurtosis(returns)
     if not deviation or g3 is None or g4 is None:
         return None
-    ratio = float(np.mean(returns)) / deviation
+    return probability_above(benchmark, float(np.mean(returns)) / deviation, len(returns), g3, g4)
+
+
+def probability_above(benchmark: float, ratio: float, sessions: int, g3: float, g4: float) -> float | None:
+    """Probability that the true Sharpe ratio a session is above `benchmark` when `ratio` was seen over `sessions`.
+
+    `g3` and `g4` are skew and kurtosis of the returns. None where they leave no spread to measure with.
+    """
     spread = 1 - g3 * ratio + (g4 - 1) / 4 * ratio**2
     if spread <= 0:
         return None
-    return _normal_cdf((ratio - benchmark) * math.sqrt(len(returns) - 1) / math.sqrt(spread))
+    return _normal_cdf((ratio - benchmark) * math.sqrt(sessions - 1) / math.sqrt(spread))
 
 
 def deflated_sharpe(returns: Floats, trial_sharpes: Sequence[float]) -> float | None:
@@ -128,16 +135,23 @@ def deflated_sharpe(returns: Floats, trial_sharpes: Sequence[float]) -> float | 
 
     Bailey and Lopez de Prado (2014), The Deflated Sharpe Ratio. None with fewer than two trials.
     """
+    if len(trial_sharpes) < 2:
+        return None
+    deviation = float(np.std(np.asarray(trial_sharpes), ddof=1))
+    return probabilistic_sharpe(returns, best_of_luck(len(trial_sharpes), deviation))
+
+
+def best_of_luck(trials: int, deviation: float) -> float:
+    """The Sharpe ratio to expect of the best of `trials` without any skill, when theirs have this standard deviation.
+
+    Equation 1 of Bailey and Lopez de Prado (2014), after the maximum of independent normal draws; at least two trials.
+    """
     from statistics import NormalDist
 
-    trials = len(trial_sharpes)
-    if trials < 2:
-        return None
     quantile = NormalDist().inv_cdf
-    best_of_luck = float(np.std(np.asarray(trial_sharpes), ddof=1)) * (
+    return deviation * (
         (1 - EULER_GAMMA) * quantile(1 - 1 / trials) + EULER_GAMMA * quantile(1 - 1 / (trials * math.e))
     )
-    return probabilistic_sharpe(returns, best_of_luck)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,28 @@ def test_ruin_has_no_growth_a_year_and_stays_ruin() -> None:
     assert frame["max_drawdown"].iloc[-1] == -1
 
 
+def test_deflated_sharpe_of_the_paper_is_reproduced() -> None:
+    """The example of Bailey and Lopez de Prado (2014), 'A numerical example': a Sharpe ratio of 2.5 a year."""
+    # 100 trials whose yearly ratios have the variance 1/2, five years of 250 days, skew -3, kurtosis 10.
+    luck = metrics.best_of_luck(100, (0.5 / 250) ** 0.5)
+    assert luck == pytest.approx(0.1132, abs=5e-5)
+    assert metrics.probability_above(luck, 2.5 / 250**0.5, 1250, -3, 10) == pytest.approx(0.9004, abs=5e-5)
+
+
+def test_best_of_luck_by_hand() -> None:
+    # Two trials: the quantile of 1/2 is 0, that of 1 - 1/(2e) = 0.81606 is 0.90045; times Euler's 0.577216.
+    assert metrics.best_of_luck(2, 1.0) == pytest.approx(0.577216 * 0.90045, abs=1e-5)
+    # Ten: 1.281552 of 0.9 and 1.789199 of 0.963212.
+    assert metrics.best_of_luck(10, 0.2) == pytest.approx(0.2 * (0.422784 * 1.281552 + 0.577216 * 1.789199), abs=1e-5)
+
+
+def test_deflated_sharpe_is_the_probability_of_beating_luck() -> None:
+    returns = np.random.default_rng(7).normal(0.001, 0.01, 250)
+    trials = [0.02, 0.05, 0.11]
+    luck = metrics.best_of_luck(3, float(np.std(trials, ddof=1)))
+    assert metrics.deflated_sharpe(returns, trials) == metrics.probabilistic_sharpe(returns, luck)
+
+
 def test_deflated_sharpe_falls_with_the_number_of_trials() -> None:
     returns = np.random.default_rng(7).normal(0.001, 0.01, 500)
     few, many = ([0.01 * (-1) ** n * (1 + n / 100) for n in range(count)] for count in (5, 200))

@@ -1,0 +1,7 @@
+select
+    sweep_id,
+    name,
+    method,
+    trials,
+    left_out
+from {{ source('strategy', 'sweeps') }}
