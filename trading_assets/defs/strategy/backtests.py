@@ -32,7 +32,11 @@ class BacktestConfig(dg.Config):
 
 @dg.asset(
     key=BACKTESTS,
-    deps=[dg.AssetKey(["market", "bars"]), dg.AssetKey(["market", "corporate_actions"])],
+    # A name is of no session: it reads whatever is stored.
+    deps=[
+        dg.AssetDep(["market", name], partition_mapping=dg.AllPartitionMapping())
+        for name in ("bars", "corporate_actions")
+    ],
     partitions_def=NAMES,
     group_name="strategy",
     kinds={"python", "postgres"},
