@@ -86,6 +86,7 @@ APPEND_ONLY = (
     "strategy.backtest_equity",
     "strategy.backtest_trades",
     "strategy.backtests",
+    "strategy.promotions",
     "strategy.state_events",
     "strategy.sweep_folds",
     "strategy.sweeps",

@@ -7,11 +7,15 @@ strategies are imported.
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.strategy_files import BrokenFile, FolderContent, StrategyFile, read_folder
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from trading_assets.settings import StrategySettings, TradingSettings
 
 GROUP = "trading_assets.strategies"
+FRAMEWORK = "trading_assets.domain.strategy."
 
 
 class PluginError(Exception):
@@ -110,6 +115,19 @@ def configured_strategy(name: str, offer: Offer, section: StrategySettings) -> C
             f"{type(error).__name__}: {error}"
         ) from error
     return ConfiguredStrategy(name, strategy, section.timeframe, section.capital_weight, section.portfolio)
+
+
+def source_sha256(strategy: type[Strategy]) -> str:
+    """The SHA-256 of the file that defines the class; with base classes outside the platform's framework, of all files.
+
+    Of several files it is that of their bytes one after the other, the class before what it is derived from.
+    """
+    files = dict.fromkeys(
+        inspect.getfile(one)
+        for one in strategy.__mro__
+        if one.__module__.partition(".")[0] not in sys.stdlib_module_names and not one.__module__.startswith(FRAMEWORK)
+    )
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
 
 
 def _permitted(configured: ConfiguredStrategy, settings: TradingSettings) -> ConfiguredStrategy:

@@ -1,8 +1,8 @@
-"""`trading strategy`: which strategies there are, and who may open positions."""
+"""`trading strategy`: which strategies there are, who may open positions, and who may trade on paper and live."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BY = click.option("--by", required=True, help="Who decides it.")
 WHY = click.option("--why", required=True, help="The reason.")
+STAGE_WIDTH = len("research")
 
 
 @click.group()
@@ -25,10 +26,12 @@ def strategy() -> None:
 
 @strategy.command("list")
 def list_strategies() -> None:
-    """Every configured strategy with its version and status, and what else is on offer."""
-    from trading_assets.adapters.plugins import find_strategies, load_strategies
+    """Every configured strategy with its stage, version and status, and what else is on offer."""
+    from trading_assets.adapters.plugins import find_strategies, load_strategies, source_sha256
+    from trading_assets.adapters.postgres.promotions import promotions_of
     from trading_assets.adapters.postgres.strategy_states import state_events
     from trading_assets.cli.clock import graph_time
+    from trading_assets.domain.strategy.promotions import stage_of
     from trading_assets.domain.strategy.states import StrategyStatus, event_in_force, status_at
     from trading_assets.settings import load_trading_settings
 
@@ -36,11 +39,14 @@ def list_strategies() -> None:
     configured = load_strategies(settings)
     with _database() as database, database.transaction() as connection:
         now = graph_time(database)
-        events = state_events(connection, [one.name for one in configured])
+        names = [one.name for one in configured]
+        events, promotions = state_events(connection, names), promotions_of(connection, names)
     for one in configured:
         own = [event for event in events if event.strategy == one.name]
         status, event = status_at(own, now), event_in_force(own, now)
-        line = f"{one.name} ({one.version}): {status.in_words}"
+        promoted = [promotion for promotion in promotions if promotion.strategy == one.name]
+        stage = stage_of(promoted, one.version, source_sha256(type(one.strategy)))
+        line = f"{stage:<{STAGE_WIDTH}} {one.name} ({one.version}): {status.in_words}"
         if event and status is not StrategyStatus.ENABLED:
             until = f" until {event.until:%Y-%m-%d %H:%M} UTC" if event.until else ""
             line += f"{until}, since {event.at:%Y-%m-%d %H:%M} UTC, by {event.set_by}: {event.why}"
@@ -79,17 +85,47 @@ def enable(name: str, by: str, why: str) -> None:
     _change(name, StrategyStatus.ENABLED, by, why, None)
 
 
+@strategy.command("promote")
+@click.argument("name")
+@click.option("--to", "stage", required=True, type=click.Choice(["paper", "live"]), help="The stage.")
+@BY
+@WHY
+def promote_strategy(name: str, stage: str, by: str, why: str) -> None:
+    """Let the strategy NAME, as it is configured and written now, trade on paper or live.
+
+    Its version must have passed `trading prove` and have a stored backtest; live needs paper first.
+    """
+    from trading_assets.adapters.plugins import load_strategies, source_sha256
+    from trading_assets.adapters.postgres.promotions import promote
+    from trading_assets.domain.strategy.promotions import Stage
+    from trading_assets.settings import load_trading_settings
+
+    configured = {one.name: one for one in load_strategies(load_trading_settings())}
+    if name not in configured:
+        raise _unknown(name, configured)
+    chosen = configured[name]
+    with _database() as database, database.transaction() as connection:
+        done = promote(connection, chosen, source_sha256(type(chosen.strategy)), Stage(stage), by, why)
+    click.echo(
+        f"Strategy {name} ({done.strategy_version}, source {done.source_sha256[:12]}) is promoted to {done.stage}."
+    )
+
+
 def _change(name: str, status: StrategyStatus, by: str, why: str, until: datetime | None) -> None:
     from trading_assets.adapters.postgres.strategy_states import set_status
     from trading_assets.cli.clock import graph_time
     from trading_assets.settings import load_trading_settings
 
     if name not in (known := load_trading_settings().strategies):
-        raise click.ClickException(f"trading.yaml configures no strategy {name!r}. Configured: {', '.join(known)}.")
+        raise _unknown(name, known)
     with _database() as database, database.transaction() as connection:
         event = set_status(connection, name, status, by, why, graph_time(database), until)
     end = f" until {event.until:%Y-%m-%d %H:%M} UTC" if event.until else ""
     click.echo(f"Strategy {name} is {event.state.in_words}{end}.")
+
+
+def _unknown(name: str, known: Iterable[str]) -> click.ClickException:
+    return click.ClickException(f"trading.yaml configures no strategy {name!r}. Configured: {', '.join(known)}.")
 
 
 @contextmanager
