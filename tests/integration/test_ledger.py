@@ -87,6 +87,7 @@ APPEND_ONLY = (
     "strategy.backtest_trades",
     "strategy.backtests",
     "strategy.promotions",
+    "strategy.proofs",
     "strategy.state_events",
     "strategy.sweep_folds",
     "strategy.sweeps",
@@ -497,7 +498,6 @@ HASHED = (
     "risk.breaker_events",
     "risk.verdict_checks",
     "risk.verdicts",
-    "strategy.state_events",
 )
 
 
