@@ -28,7 +28,7 @@ up: $(STAMP)  ## Run web page, schedules, sensors and servers until Ctrl-C: make
 	@$(PY) -m trading_assets.cli up --port $(PORT)
 
 test: $(STAMP)  ## Run the tests: make test [ARGS="-k name"]
-	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP)  ## Format, lint, types and walls, without changing a file
 	@$(PY) -m ruff format --check .

@@ -158,7 +158,7 @@ def test_links_and_pictures_of_the_documentation_are_there() -> None:
 
 def test_ledger_refuses_what_the_guide_says_it_refuses(demo: Demo) -> None:
     page = PROJECT / "docs" / "guides" / "ledger.md"
-    (statement,) = blocks(page, "sql")
+    statement = blocks(page, "sql")[0]
     with psycopg.connect(demo.services.required_database_url()) as connection, pytest.raises(psycopg.Error) as refusal:
         connection.execute(statement.encode())
     assert refusal.value.diag.message_primary in page.read_text()

@@ -68,7 +68,7 @@ def desk(request: pytest.FixtureRequest, module_database: Database, vendor: Vend
 
     def answer(asked: object) -> Reply:
         path = getattr(asked, "path", "")
-        return FAULTS[fault][0] if path.startswith(BARS_PATHS[name]) else Reply("crumb", headers={})
+        return FAULTS[fault][0] if path.startswith(BARS_PATHS[name]) else Reply("crumbled", headers={})
 
     vendor.otherwise = answer
     # A rest that the vendor asked for holds for everybody with the same key.

@@ -19,6 +19,7 @@ from trading_assets.adapters.sample import SampleSource
 from trading_assets.definitions import defs
 from trading_assets.defs.partitions import RANGE_END_TAG, RANGE_START_TAG
 from trading_assets.defs.resources import RESOURCES
+from trading_assets.defs.strategy.backtests import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.settings import TradingSettings
 
@@ -39,7 +40,7 @@ def definitions_of(settings: TradingSettings, resources: dict[str, Any], jobs: S
     kept = {spec.key for each in assets for spec in _specs(each)}
     checks = [each for each in defs.asset_checks or [] if {key.asset_key for key in each.check_keys} <= kept]
     return dg.Definitions(
-        assets=[*assets, *strategy_assets(settings)],
+        assets=[*assets, *strategy_assets(settings), backtests],
         asset_checks=checks,
         jobs=[*(defs.jobs or []), *jobs],
         resources={**RESOURCES, "event_bus": NullEventBus(), **resources, "settings": settings},

@@ -33,6 +33,7 @@ def test_sources_join_the_assets_that_write_them() -> None:
             ["market", "financials"],
             ["market", "instruments"],
             ["market", "vendor_comparisons"],
+            ["strategy", "backtests"],
             ["strategy", "targets"],
             ["risk", "approved_orders"],
             ["execution", "orders"],
