@@ -19,8 +19,8 @@ from trading_assets.adapters.sample import SampleSource
 from trading_assets.definitions import defs
 from trading_assets.defs.partitions import RANGE_END_TAG, RANGE_START_TAG
 from trading_assets.defs.resources import RESOURCES
-from trading_assets.defs.strategy.backtests import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
+from trading_assets.defs.strategy.backtests import backtests
 from trading_assets.settings import TradingSettings
 
 LEFT_OUT = {"strategy", "analytics"}
