@@ -6,6 +6,7 @@ own adapter, what an action does to prices or to a book in the domain.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from trading_assets.domain.market.corporate_actions import ActionKind, Corporate
 from trading_assets.domain.values import ZERO, decimal_of
 
 
-class WireAction(WireModel):
+class WireAction(WireModel, ABC):
     """A row of any kind. `symbol` is the one held before; names are the vendor's."""
 
     symbol: str
@@ -31,9 +32,9 @@ class WireAction(WireModel):
         """What is wrong with the row, None when nothing is."""
         return None
 
+    @abstractmethod
     def actions(self) -> list[CorporateAction]:
         """What the row says; several actions where one event is several things at once."""
-        raise NotImplementedError
 
     def nature(self) -> str:
         """What tells payments apart that share an ex-date, such as a special one."""
