@@ -6,13 +6,13 @@ signal line, 12-26-9 by default; long side only, without his filters.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trading_assets.domain.strategy.indicators import Indicator
-from trading_assets.domain.strategy.parameters import ParameterError, StrategyParameters
 from trading_assets.domain.strategy.strategy import Strategy, View
+from trading_assets.strategies._crossover import FastAndSlow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,16 +24,10 @@ class MacdTrend(Strategy):
     name = "macd_trend"
     version = "1"
 
-    class Parameters(StrategyParameters):
+    class Parameters(FastAndSlow):
         fast: int = Field(12, ge=2, le=1000, description="bars of the fast average")
         slow: int = Field(26, ge=3, le=2000, description="bars of the slow average")
         signal: int = Field(9, ge=2, le=500, description="bars of the signal line, the average of the MACD line")
-
-        @model_validator(mode="after")
-        def _in_order(self) -> Self:
-            if self.fast >= self.slow:
-                raise ParameterError(f"parameter 'fast' is {self.fast}, accepted is less than 'slow' ({self.slow}).")
-            return self
 
     parameters: Parameters
 
