@@ -34,7 +34,7 @@ from trading_assets.defs.resources import RESOURCES
 from trading_assets.defs.strategy import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.defs.strategy.jobs import set_strategy_status_job
-from trading_assets.defs.strategy.proofs import prove_strategies_job, strategy_proofs
+from trading_assets.defs.strategy.proofs import prove_strategies_job, prove_strategies_sensor, strategy_proofs
 from trading_assets.settings import load_trading_settings
 
 OWNERS = ["team:trading"]
@@ -107,6 +107,7 @@ defs = dg.Definitions(
         automation.catch_up_sensor,
         automation.tick_after_catch_up_sensor,
         ingestion_sensors.relay_events_sensor,
+        prove_strategies_sensor,
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,
         notification_sensors.outbox_sensor,

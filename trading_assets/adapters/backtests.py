@@ -15,7 +15,7 @@ from typing import Any
 
 from trading_assets.adapters.account_terms import account_name, rules_of
 from trading_assets.adapters.errors import ContractBroken
-from trading_assets.adapters.plugins import load_strategies
+from trading_assets.adapters.plugins import load_strategies, source_sha256
 from trading_assets.domain.backtest import MarketRecord, Terms, trade
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.performance.summary import Summary, summarise
@@ -28,11 +28,15 @@ ID_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One configuration over the sessions first..last: `overrides` are what differs from the settings it began with."""
+    """One configuration over the sessions first..last: `overrides` are what differs from the settings it began with.
+
+    `sources` are the SHA-256 of the files that define each strategy, by its name, as they were when it was planned.
+    """
 
     name: str
     settings: TradingSettings
     strategies: Sequence[ConfiguredStrategy]
+    sources: Mapping[str, str]
     overrides: Mapping[str, Any]
     first: date
     last: date
@@ -73,7 +77,8 @@ def plan_backtest(
     """A plan over all sessions of `record`. Raises SettingsError and PluginError."""
     changed = overridden(settings, overrides) if overrides else settings
     strategies = load_strategies(changed)
-    return Plan(name or name_of(overrides), changed, strategies, dict(overrides), record.first, record.last)
+    sources = {one.name: source_sha256(type(one.strategy)) for one in strategies}
+    return Plan(name or name_of(overrides), changed, strategies, sources, dict(overrides), record.first, record.last)
 
 
 def name_of(overrides: Mapping[str, Any]) -> str:
@@ -94,7 +99,8 @@ def identity(*facts: Any) -> str:
 def backtest_id(plan: Plan, of_data: str, *belonging: Any) -> str:
     """What makes a backtest another one: its name, configuration, code, sessions and data, and the sweep it is of."""
     of_settings = plan.settings.fingerprint()
-    return identity(plan.name, of_settings, plan.code_versions, plan.first, plan.last, of_data, *belonging)
+    code = (plan.code_versions, plan.sources)
+    return identity(plan.name, of_settings, code, plan.first, plan.last, of_data, *belonging)
 
 
 def run_journal(plan: Plan, record: MarketRecord) -> Journal:

@@ -33,6 +33,7 @@ T = TypeVar("T")
 BLOCK_BYTES = 1 << 20
 KEPT_OUTPUT_BYTES = 64 * 1024
 MEGABYTE = 1024**2
+WATCHED_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,13 @@ class IsolatedError(AdapterError):
         self.output = output
 
 
-def run_isolated(work: Callable[[], T], limits: Limits, subject: str) -> Answer[T]:
+def run_isolated(
+    work: Callable[[], T], limits: Limits, subject: str, watch: Callable[[], None] | None = None
+) -> Answer[T]:
     """`work()` in a child process. Raises IsolatedError, which begins with `subject`, when it raises, hangs or dies.
 
     The answer comes back pickled; whatever else `work` changes is lost. No process is left behind, whatever happens.
+    While the child works, `watch` is called here, several times a second.
     """
     with tempfile.TemporaryFile() as output:
         reading, writing = os.pipe()
@@ -76,7 +80,7 @@ def run_isolated(work: Callable[[], T], limits: Limits, subject: str) -> Answer[
         # A group of its own, so that whatever it starts can be ended with it.
         os.setpgid(child, child)
         try:
-            answer = _read_until(reading, time.monotonic() + limits.seconds)
+            answer = _read_until(reading, time.monotonic() + limits.seconds, watch)
         finally:
             os.close(reading)
             status = _end(child)
@@ -107,11 +111,13 @@ def _how_it_died(status: int, limits: Limits) -> str:
 # In the parent -----------------------------------------------------------------------------------
 
 
-def _read_until(reading: int, deadline: float) -> bytes | None:
+def _read_until(reading: int, deadline: float, watch: Callable[[], None] | None) -> bytes | None:
     """Everything until the other end is closed; None when that takes longer than the deadline (monotonic seconds)."""
     blocks: list[bytes] = []
     while (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([reading], [], [], left)
+        ready, _, _ = select.select([reading], [], [], left if watch is None else min(left, WATCHED_EVERY_S))
+        if watch is not None:
+            watch()
         if ready:
             block = os.read(reading, BLOCK_BYTES)
             if not block:

@@ -117,7 +117,8 @@ def run_sweep(
     name = name or "sweep-" + "-".join(key.rpartition(".")[2] for key in search.parameters)
     plans = [replace(plan, first=first, last=last) for plan in plans]
     facts = (search.parameters, search.sample, search.seed, walk_forward, fixed)
-    sweep_id = identity(name, settings.fingerprint(), record.first, record.last, of_data, repr(facts))
+    code = (plans[0].code_versions, plans[0].sources)
+    sweep_id = identity(name, settings.fingerprint(), code, record.first, record.last, of_data, repr(facts))
     tried: list[_Tried] = []
     for one in _try_all(_Shared(record, plans, windows, first, last), processes):
         tried.append(one)

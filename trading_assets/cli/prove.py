@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
-    from trading_assets.domain.strategy.histories import History
     from trading_assets.domain.strategy.proofs import Proof
     from trading_assets.domain.strategy.strategy import ConfiguredStrategy
     from trading_assets.settings import TradingSettings
@@ -27,8 +27,10 @@ def prove(name: str | None) -> None:
     from rich.console import Console
 
     from trading_assets.adapters.clock import WallClock
+    from trading_assets.adapters.plugins import source_sha256
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.adapters.postgres.proofs import record_proof, stored_history
+    from trading_assets.adapters.proving import lead_proofs, proof_limits
     from trading_assets.services import existing_database
     from trading_assets.settings import load_environment, load_trading_settings
 
@@ -39,11 +41,13 @@ def prove(name: str | None) -> None:
     with existing_database(load_environment()) as url:
         database = Database(url)
         for configured in strategies:
+            source = source_sha256(type(configured.strategy))
             history = stored_history(database, configured, settings.members, WallClock().now())
-            for proof in _led(console, configured, history):
-                with database.transaction() as connection:
-                    record_proof(connection, configured, proof)
-                proofs.append((configured, proof))
+            with _progress(console, configured) as report:
+                for proof in lead_proofs(configured, history, proof_limits(settings), report):
+                    with database.transaction() as connection:
+                        record_proof(connection, configured, source, proof)
+                    proofs.append((configured, proof))
     console.print(_table(proofs))
     if not all(proof.passed for _, proof in proofs):
         raise SystemExit(1)
@@ -60,23 +64,21 @@ def _chosen(settings: TradingSettings, name: str | None) -> list[ConfiguredStrat
     return chosen
 
 
-def _led(console: Console, configured: ConfiguredStrategy, history: History) -> Sequence[Proof]:
+@contextmanager
+def _progress(console: Console, configured: ConfiguredStrategy) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar a proof; nothing where nobody watches."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from trading_assets.domain.strategy.proofs import LOOK_AHEAD, WARM_UP, prove_no_look_ahead
-    from trading_assets.domain.strategy.warm_up import prove_warm_up
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
 
-        def reporter(proof: str) -> Callable[[int, int], None]:
-            task = bar.add_task(f"{configured.name}: {proof}", total=None)
-            return lambda done, total: bar.update(task, completed=done, total=total)
+        def report(proof: str, done: int, total: int) -> None:
+            if proof not in tasks:
+                tasks[proof] = bar.add_task(f"{configured.name}: {proof}")
+            bar.update(tasks[proof], completed=done, total=total)
 
-        return (
-            prove_no_look_ahead(configured, history, progress=reporter(LOOK_AHEAD)),
-            prove_warm_up(configured, history, progress=reporter(WARM_UP)),
-        )
+        yield report
 
 
 def _table(proofs: Sequence[tuple[ConfiguredStrategy, Proof]]) -> Any:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.domain.strategy.states import StrategyStatus
+    from trading_assets.domain.strategy.strategy import ConfiguredStrategy
+    from trading_assets.settings import TradingSettings
 
 BY = click.option("--by", required=True, help="Who decides it.")
 WHY = click.option("--why", required=True, help="The reason.")
@@ -79,10 +81,18 @@ def pause(name: str, by: str, why: str, until: str | None) -> None:
 @BY
 @WHY
 def enable(name: str, by: str, why: str) -> None:
-    """Let the strategy NAME open positions again."""
-    from trading_assets.domain.strategy.states import StrategyStatus
+    """Let the strategy NAME open positions again; on paper or live its version must have passed `trading prove`."""
+    from trading_assets.adapters.postgres.promotions import enable as enable_strategy
+    from trading_assets.cli.clock import graph_time
+    from trading_assets.settings import load_trading_settings
 
-    _change(name, StrategyStatus.ENABLED, by, why, None)
+    settings = load_trading_settings()
+    chosen = _configured(settings, name)
+    with _database() as database, database.transaction() as connection:
+        event, warning = enable_strategy(connection, chosen, settings.broker.kind, by, why, graph_time(database))
+    click.echo(f"Strategy {name} is {event.state.in_words}.")
+    if warning:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 @strategy.command("promote")
@@ -95,17 +105,13 @@ def promote_strategy(name: str, stage: str, by: str, why: str) -> None:
 
     Its version must have passed `trading prove` and have a stored backtest; live needs paper first.
     """
-    from trading_assets.adapters.plugins import load_strategies, source_sha256
     from trading_assets.adapters.postgres.promotions import promote
     from trading_assets.domain.strategy.promotions import Stage
     from trading_assets.settings import load_trading_settings
 
-    configured = {one.name: one for one in load_strategies(load_trading_settings())}
-    if name not in configured:
-        raise _unknown(name, configured)
-    chosen = configured[name]
+    chosen = _configured(load_trading_settings(), name)
     with _database() as database, database.transaction() as connection:
-        done = promote(connection, chosen, source_sha256(type(chosen.strategy)), Stage(stage), by, why)
+        done = promote(connection, chosen, Stage(stage), by, why)
     click.echo(
         f"Strategy {name} ({done.strategy_version}, source {done.source_sha256[:12]}) is promoted to {done.stage}."
     )
@@ -122,6 +128,15 @@ def _change(name: str, status: StrategyStatus, by: str, why: str, until: datetim
         event = set_status(connection, name, status, by, why, graph_time(database), until)
     end = f" until {event.until:%Y-%m-%d %H:%M} UTC" if event.until else ""
     click.echo(f"Strategy {name} is {event.state.in_words}{end}.")
+
+
+def _configured(settings: TradingSettings, name: str) -> ConfiguredStrategy:
+    from trading_assets.adapters.plugins import load_strategies
+
+    configured = {one.name: one for one in load_strategies(settings)}
+    if name not in configured:
+        raise _unknown(name, configured)
+    return configured[name]
 
 
 def _unknown(name: str, known: Iterable[str]) -> click.ClickException:

@@ -10,14 +10,17 @@ import pytest
 from click.testing import CliRunner
 from standins.random_bars import random_bars
 
+from trading_assets.adapters.isolation import Limits
+from trading_assets.adapters.plugins import source_sha256
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.fundamentals import store_figures
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.proofs import is_proven, newest_proofs, record_proof, stored_facts, stored_history
+from trading_assets.adapters.proving import lead_proofs
 from trading_assets.cli.prove import prove
 from trading_assets.definitions import defs
 from trading_assets.defs.strategy.assets import strategy_assets
-from trading_assets.defs.strategy.proofs import prove_strategies_job, strategy_proofs
+from trading_assets.defs.strategy.proofs import prove_strategies_job, prove_strategies_sensor, strategy_proofs
 from trading_assets.domain.market.fundamentals import ReportedFigure, Statement
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.strategy.facts import FIGURE_COLUMNS, Figure
@@ -44,8 +47,19 @@ class Peeking(SmaCrossover):
         return view.signals(is_long, ["peeked"] * len(view.bars))
 
 
+class Hanging(SmaCrossover):
+    """Never comes to an end."""
+
+    name = "hanging"
+
+    def signals(self, view):
+        while True:
+            pass
+
+
 HONEST = ConfiguredStrategy("sma_crossover", SmaCrossover(fast=2, slow=5), Timeframe.SESSION, 0.5)
 DISHONEST = ConfiguredStrategy("peeking", Peeking(fast=2, slow=5), Timeframe.SESSION, 0.5)
+SOURCE = source_sha256(SmaCrossover)
 SETTINGS = TradingSettings.model_validate(
     {
         "source": "sample",
@@ -88,21 +102,79 @@ def test_job_proves_every_strategy_and_records_what_enabling_asks_for(market_dat
         ("signals_peeking", WARM_UP): False,
     }
     with market_data.transaction() as connection:
-        assert is_proven(connection, HONEST.name, HONEST.version)
-        assert not is_proven(connection, HONEST.name, "1+00000000")
-        assert not is_proven(connection, DISHONEST.name, DISHONEST.version)
-        ahead, _ = newest_proofs(connection, DISHONEST.name, DISHONEST.version)
+        assert is_proven(connection, HONEST.name, HONEST.version, SOURCE)
+        assert not is_proven(connection, HONEST.name, "1+00000000", SOURCE)
+        assert not is_proven(connection, HONEST.name, HONEST.version, "0" * 64)
+        source = source_sha256(Peeking)
+        assert not is_proven(connection, DISHONEST.name, DISHONEST.version, source)
+        ahead, _ = newest_proofs(connection, DISHONEST.name, DISHONEST.version, source)
     assert (ahead.proof, ahead.passed) == (LOOK_AHEAD, False)
     assert ahead.evidence["difference"]["symbol"] in UNIVERSE
     assert ahead.evidence["bars"] == 90
 
 
+def test_sensor_has_each_version_proven_once_and_only_on_enough_bars(database: Database):
+    definitions = dg.Definitions(
+        assets=strategy_assets(SETTINGS, [HONEST]),
+        asset_checks=strategy_proofs(SETTINGS, [HONEST]),
+        jobs=[prove_strategies_job],
+        sensors=[prove_strategies_sensor],
+        resources={"database": database, "clock": FixedClock(), "settings": SETTINGS},
+    )
+
+    def ask(settings: TradingSettings = SETTINGS):
+        with dg.build_sensor_context(
+            resources={"database": database, "settings": settings}, definitions=definitions
+        ) as context:
+            return prove_strategies_sensor.evaluate_tick(context)
+
+    def store(bars: int):
+        with database.transaction() as connection:
+            store_bars(connection, random_bars(UNIVERSE, bars))
+
+    store(16)
+    assert ask().skip_message == "Too few bars are stored to prove sma_crossover (needs 17 closes of 1d bars)."
+    store(45)
+    (request,), (again,) = ask().run_requests, ask().run_requests
+    assert request.run_key == again.run_key == f"sma_crossover {HONEST.version} {SOURCE}"
+    job = definitions.resolve_job_def("prove_strategies_job").get_subset(
+        asset_check_selection=set(request.asset_check_keys)
+    )
+    assert len(job.execute_in_process().get_asset_check_evaluations()) == 2
+    assert ask().skip_message == "Every strategy has been proven."
+    changed = {"sma_crossover": {"capital_weight": 0.5, "parameters": {"fast": 2, "slow": 6}}}
+    (other,) = ask(TradingSettings.model_validate(SETTINGS.model_dump() | {"strategies": changed})).run_requests
+    assert other.run_key != request.run_key
+
+
+def test_strategy_that_hangs_in_its_proof_has_failed_it_and_leaves_the_others_proven(market_data: Database):
+    hanging = ConfiguredStrategy("hanging", Hanging(fast=2, slow=5), Timeframe.SESSION, 0.1)
+    reported = []
+    history = stored_history(market_data, hanging, SETTINGS.members, FixedClock().now())
+    proofs = [
+        *lead_proofs(hanging, history, Limits(1, 2048)),
+        *lead_proofs(HONEST, history, Limits(60, 2048), lambda *report: reported.append(report)),
+    ]
+    assert [(one.name, one.passed) for one in proofs] == [
+        (LOOK_AHEAD, False),
+        (WARM_UP, False),
+        (LOOK_AHEAD, True),
+        (WARM_UP, True),
+    ]
+    assert (
+        proofs[0].finding
+        == f"Strategy 'hanging' ({hanging.version}) in its proof did not finish within 1 s and was ended."
+    )
+    assert {name for name, _, _ in reported} <= set(PROOFS)
+    assert all(done <= total for _, done, total in reported)
+
+
 def test_newest_answer_counts_and_half_of_the_proofs_is_not_enough(database: Database):
     def record(name: str, *, passed: bool) -> bool:
         with database.transaction() as connection:
-            record_proof(connection, HONEST, Proof(name, passed, "found"))
+            record_proof(connection, HONEST, SOURCE, Proof(name, passed, "found"))
         with database.transaction() as connection:
-            return is_proven(connection, HONEST.name, HONEST.version)
+            return is_proven(connection, HONEST.name, HONEST.version, SOURCE)
 
     assert not record(LOOK_AHEAD, passed=True)
     assert record(WARM_UP, passed=True)

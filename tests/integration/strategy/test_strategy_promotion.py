@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,22 @@ from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.backtests import plan_backtest, run_backtest
 from trading_assets.adapters.plugins import load_strategies, source_sha256
+from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.backtests import store_backtest
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.market_record import data_hash, read_market_record
-from trading_assets.adapters.postgres.promotions import PromotionRefused, promote, promotions_of
+from trading_assets.adapters.postgres.promotions import PromotionRefused, order_refusal, promote, promotions_of
 from trading_assets.adapters.postgres.proofs import record_proof
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.cli import trading
+from trading_assets.defs.execution.trading_desk import TradingDesk
+from trading_assets.domain.market.sessions import session
+from trading_assets.domain.risk.verdicts import Intent, Purpose
 from trading_assets.domain.strategy.promotions import Stage, may_trade
 from trading_assets.domain.strategy.proofs import LOOK_AHEAD, PROOFS, WARM_UP, Proof
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy
-from trading_assets.domain.values import Timeframe
+from trading_assets.domain.values import Side, Timeframe
 from trading_assets.settings import TradingSettings, load_trading_settings
 
 SOURCE = '''"""Long, always."""
@@ -78,7 +83,8 @@ class Desk:
     def prove(self, *proofs: str, passed: bool = True) -> None:
         for proof in proofs:
             with self.database.transaction() as connection:
-                record_proof(connection, self.configured, Proof(proof, passed, "found"))
+                source = source_sha256(type(self.configured.strategy))
+                record_proof(connection, self.configured, source, Proof(proof, passed, "found"))
 
     def backtest(self) -> str:
         record = read_market_record(self.database, self.settings, FIRST, LAST, NOW)
@@ -86,6 +92,22 @@ class Desk:
         with self.database.transaction() as connection:
             store_backtest(connection, result)
         return result.backtest_id
+
+    def open_account(self, broker: str) -> str:
+        """An account at `broker` for the present configuration, which traded last."""
+        settings = self.settings
+        with self.database.transaction() as connection:
+            account = ledger.open_account(connection, broker, settings.fingerprint(), FIRST, Decimal(100_000))
+            ledger.use_account(connection, account.account_id)
+            connection.execute(
+                "insert into strategy.targets (strategy, strategy_version, symbol, decision_at, session_date, signal, "
+                "capital_weight, target_weight) values (%s, %s, 'IBM', %s, %s, 1, 0.5, 0.05)",
+                (self.configured.name, self.configured.version, session(FIRST).closes_at, FIRST),
+            )
+        return account.account_id
+
+    def trading(self, now: datetime) -> TradingDesk:
+        return TradingDesk(self.database, self.settings, now)
 
     def promote(self, stage: str, *more: str) -> Result:
         return self.command("promote", "always", "--to", stage, "--by", "Ada", "--why", "it earned it", *more)
@@ -165,7 +187,10 @@ def test_proofs_of_other_parameters_do_not_count(desk: Desk) -> None:
     desk.prove(*PROOFS)
     desk.configure(level=0.25)
     desk.backtest()
-    refused(desk.promote("paper"), f"version {desk.configured.version} has not passed {LOOK_AHEAD}, {WARM_UP}.")
+    refused(
+        desk.promote("paper"),
+        f"version {desk.configured.version} of this source has not passed {LOOK_AHEAD}, {WARM_UP}.",
+    )
 
 
 def test_version_without_a_backtest_of_its_own_is_refused(desk: Desk) -> None:
@@ -173,7 +198,7 @@ def test_version_without_a_backtest_of_its_own_is_refused(desk: Desk) -> None:
     desk.backtest()
     desk.configure(level=0.5)
     desk.prove(*PROOFS)
-    refused(desk.promote("paper"), f"no backtest of version {desk.configured.version} is stored.")
+    refused(desk.promote("paper"), f"no backtest of version {desk.configured.version} of this source is stored.")
 
 
 def test_walk_forward_account_is_no_backtest_of_a_version(desk: Desk) -> None:
@@ -202,7 +227,7 @@ def test_walk_forward_account_is_no_backtest_of_a_version(desk: Desk) -> None:
                 other,
             ),
         )
-    refused(desk.promote("paper"), f"no backtest of version {desk.configured.version} is stored.")
+    refused(desk.promote("paper"), f"no backtest of version {desk.configured.version} of this source is stored.")
 
 
 def test_live_without_paper_is_refused(desk: Desk) -> None:
@@ -228,6 +253,10 @@ def test_live_after_a_changed_source_is_refused_until_it_is_as_it_was(desk: Desk
     desk.backtest()
     assert desk.promote("paper").exit_code == 0
     desk.file.write_text(SOURCE.replace('["always"]', '["for ever"]'))
+    refused(desk.promote("live"), f"of this source has not passed {LOOK_AHEAD}, {WARM_UP}.")
+    desk.prove(*PROOFS)
+    refused(desk.promote("live"), f"no backtest of version {desk.configured.version} of this source is stored.")
+    desk.backtest()
     refused(desk.promote("live"), "has changed since it was promoted to paper: its SHA-256 was")
     assert "has changed since" in (desk.reason(Stage.PAPER) or "")
     desk.file.write_text(SOURCE)
@@ -246,4 +275,66 @@ def test_promotion_without_a_person_or_to_research_is_refused(desk: Desk) -> Non
         desk.database.transaction() as connection,
         pytest.raises(PromotionRefused, match="research needs no promotion"),
     ):
-        promote(connection, desk.configured, "0" * 64, Stage.RESEARCH, "Ada", "because")
+        promote(connection, desk.configured, Stage.RESEARCH, "Ada", "because")
+
+
+# What trades ----------------------------------------------------------------------------------------
+
+
+def test_enabling_warns_on_a_simulated_account_and_is_refused_on_paper_without_proofs(desk: Desk) -> None:
+    enabling = ("enable", "always", "--by", "Ada", "--why", "calm again")
+    warned = desk.command(*enabling)
+    lacking = f"version {desk.configured.version} of this source has not passed {LOOK_AHEAD}, {WARM_UP}."
+    assert warned.exit_code == 0
+    assert warned.stdout == "Strategy always is enabled.\n"
+    assert warned.stderr == f"Warning: Strategy always: {lacking} Run `trading prove always`.\n"
+
+    desk.open_account("paper")
+    refused(desk.command(*enabling), f"Strategy always cannot be enabled on paper: {lacking}")
+    assert desk.command("pause", *enabling[1:]).exit_code == 0
+    desk.prove(*PROOFS)
+    assert desk.command(*enabling).output == "Strategy always is enabled.\n"
+    desk.file.write_text(SOURCE.replace('["always"]', '["for ever"]'))
+    refused(desk.command(*enabling), "cannot be enabled on paper")
+
+
+def test_orders_of_a_version_that_was_not_promoted_are_not_sent_to_a_paper_account(desk: Desk) -> None:
+    account = desk.open_account("paper")
+    now = session(FIRST).closes_at + timedelta(seconds=5)
+    assert desk.trading(now).decide(FIRST).account_id == account
+    version = desk.configured.version
+    told = f"strategy always: Version {version} was not promoted to paper, and no other version was"
+    (reason,) = desk.trading(now).submit(FIRST).refused
+    assert reason.endswith(f": {told}")
+
+    desk.prove(*PROOFS)
+    desk.backtest()
+    assert desk.promote("paper").exit_code == 0
+    desk.file.write_text(SOURCE.replace('["always"]', '["for ever"]'))
+    (reason,) = desk.trading(now).submit(FIRST).refused
+    assert "has changed since it was promoted to paper" in reason
+    desk.file.write_text(SOURCE)
+    sent = desk.trading(now).submit(FIRST)
+    assert (sent.refused, sent.written["execution.orders"]) == ([], 1)
+
+
+def test_simulated_accounts_need_no_promotion_and_live_ones_need_that_to_live(desk: Desk) -> None:
+    at = session(FIRST).closes_at
+    intent = Intent(
+        "i", "a", "always", desk.configured.version, "IBM", Side.BUY, Purpose.OPEN, at, FIRST, Decimal(1), Decimal(1)
+    )
+
+    def reason(broker: str) -> str | None:
+        with desk.database.transaction() as connection:
+            return order_refusal(connection, broker, [desk.configured], intent)
+
+    assert reason("simulated") is None
+    desk.prove(*PROOFS)
+    desk.backtest()
+    assert desk.promote("paper").exit_code == 0
+    assert reason("alpaca-paper") is None
+    assert "not promoted to live" in (reason("alpaca") or "")
+    assert desk.promote("live").exit_code == 0
+    assert reason("alpaca") is None
+    desk.configure(level=0.25)
+    assert "which decided it, is not what trading.yaml configures now" in (reason("alpaca") or "")

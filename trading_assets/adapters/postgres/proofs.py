@@ -19,6 +19,7 @@ from trading_assets.domain.strategy.facts import Facts
 from trading_assets.domain.strategy.histories import History
 from trading_assets.domain.strategy.proofs import PROOFS, Proof, newest_bars
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy
+from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,10 +30,11 @@ MOST_BARS = 25_000
 
 @dataclass(frozen=True, slots=True)
 class StoredProof:
-    """What was found of a version of a strategy; `proved_at` is UTC."""
+    """What was found of a version and source of a strategy; `proved_at` is UTC."""
 
     strategy: str
     strategy_version: str
+    source_sha256: str
     proof: str
     passed: bool
     finding: str
@@ -65,29 +67,57 @@ def stored_facts(
     return Facts(figure_versions(database, knowledge_time, symbols, declared), members)
 
 
-def record_proof(connection: psycopg.Connection, configured: ConfiguredStrategy, proof: Proof) -> None:
-    """Append what was found of the strategy's present version."""
+def record_proof(
+    connection: psycopg.Connection, configured: ConfiguredStrategy, source_sha256: str, proof: Proof
+) -> None:
+    """Append what was found of the strategy's present version, made from this source."""
     connection.execute(
-        "insert into strategy.proofs (strategy, strategy_version, proof, passed, finding, evidence) "
-        "values (%s, %s, %s, %s, %s, %s)",
-        (configured.name, configured.version, proof.name, proof.passed, proof.finding, Jsonb(proof.evidence())),
+        "insert into strategy.proofs (strategy, strategy_version, source_sha256, proof, passed, finding, evidence) "
+        "values (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            configured.name,
+            configured.version,
+            source_sha256,
+            proof.name,
+            proof.passed,
+            proof.finding,
+            Jsonb(proof.evidence()),
+        ),
     )
 
 
-def newest_proofs(connection: psycopg.Connection, name: str, version: str) -> list[StoredProof]:
-    """The newest answer of each proof of this version, in the order of PROOFS."""
+def newest_proofs(connection: psycopg.Connection, name: str, version: str, source_sha256: str) -> list[StoredProof]:
+    """The newest answer of each proof of exactly this version and source, in the order of PROOFS."""
     found = select(
         connection,
         StoredProof,
-        "select distinct on (proof) strategy, strategy_version, proof, passed, finding, evidence, proved_at "
-        "from strategy.proofs where strategy = %(name)s and strategy_version = %(version)s "
-        "order by proof, proved_at desc",
+        "select distinct on (proof) strategy, strategy_version, source_sha256, proof, passed, finding, evidence, "
+        "proved_at from strategy.proofs where strategy = %(name)s and strategy_version = %(version)s "
+        "and source_sha256 = %(source)s order by proof, proved_at desc",
         name=name,
         version=version,
+        source=source_sha256,
     )
     return sorted(found, key=lambda one: PROOFS.index(one.proof))
 
 
-def is_proven(connection: psycopg.Connection, name: str, version: str) -> bool:
-    """Whether this version of the strategy has passed every proof, the newest of each counting."""
-    return [one.proof for one in newest_proofs(connection, name, version) if one.passed] == list(PROOFS)
+def missing_proofs(connection: psycopg.Connection, name: str, version: str, source_sha256: str) -> list[str]:
+    """The proofs that exactly this version and source has not passed, the newest answer of each counting."""
+    passed = {one.proof for one in newest_proofs(connection, name, version, source_sha256) if one.passed}
+    return [proof for proof in PROOFS if proof not in passed]
+
+
+def is_proven(connection: psycopg.Connection, name: str, version: str, source_sha256: str) -> bool:
+    """Whether exactly this version and source of the strategy has passed every proof."""
+    return not missing_proofs(connection, name, version, source_sha256)
+
+
+def has_closes(database: Database, symbols: Sequence[str], timeframe: Timeframe, count: int) -> bool:
+    """Whether so many bar closes of one of these symbols, or more, are stored."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select 1 from unnest(%s::text[]) as wanted (symbol) where %s <= (select count(*) from (select from market.bars "
+            "where bars.symbol = wanted.symbol and timeframe = %s and version = 1 limit %s) as bar) limit 1",
+            (list(symbols), count, timeframe.value, count),
+        ).fetchone()
+    return row is not None

@@ -18,6 +18,7 @@ from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.breakers import clearances
 from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.notification import enqueue
+from trading_assets.adapters.postgres.promotions import order_refusal
 from trading_assets.adapters.postgres.quality import read_gates
 from trading_assets.adapters.postgres.recorded_tape import read_tape
 from trading_assets.adapters.postgres.strategy import targets_between
@@ -122,7 +123,7 @@ class TradingDesk:
             refused = []
             for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
                 intent = verdict.intent
-                if reason := self._refusal(connection, account, verdict, approval):
+                if reason := self._refusal(connection, record, account, verdict, approval):
                     refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
                     continue
                 decided_in = session(intent.session_date)
@@ -211,7 +212,12 @@ class TradingDesk:
                 account.working[order.client_order_id] = WorkingOrder.approved(order)
 
     def _refusal(
-        self, connection: psycopg.Connection, account: simulation.Account, verdict: Verdict, approval: Approval
+        self,
+        connection: psycopg.Connection,
+        record: ledger.AccountRecord,
+        account: simulation.Account,
+        verdict: Verdict,
+        approval: Approval,
     ) -> str | None:
         """Why an approved order may not be sent now; None when it may. Its gate is held until the transaction ends."""
         if approval.expires_at < self.now:
@@ -220,6 +226,8 @@ class TradingDesk:
         if (newest := self._newest_close()) > intent.decision_at:
             # A replay sends at the decision: by now it would have filled, or not, in the bar that closed since.
             return f"a bar has closed since the decision, at {newest:%Y-%m-%d %H:%M} UTC"
+        if reason := order_refusal(connection, record.broker, load_strategies(self.settings), intent):
+            return reason
         status = status_at(state_events(connection, [intent.strategy]), self.now)
         if intent.purpose in OPENING and status is not StrategyStatus.ENABLED:
             return f"strategy {intent.strategy} is {status.in_words}"

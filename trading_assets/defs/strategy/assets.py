@@ -35,7 +35,7 @@ from trading_assets.domain.strategy.pairs import DiscoversPairs, discover, disco
 from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
 from trading_assets.domain.strategy.stateful import StatefulStrategy, decide_from
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, decide
-from trading_assets.domain.strategy.targets import combine
+from trading_assets.domain.strategy.targets import combine, needed_history
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
 
@@ -58,7 +58,7 @@ def strategy_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of this stage. `configured` are by default the strategies of trading.yaml. Raises PluginError."""
     strategies = load_strategies(settings) if configured is None else list(configured)
-    limits = Limits(**settings.strategy_limits.model_dump())
+    limits = Limits(settings.strategy_limits.seconds, settings.strategy_limits.memory_mb)
     signals = [signals_asset(one, settings.members, limits) for one in strategies]
     discoverers = [one for one in strategies if isinstance(one.strategy, DiscoversPairs)]
     return [
@@ -274,7 +274,7 @@ def targets_asset(
 
     @dg.asset(
         key=["strategy", "targets"],
-        deps=[*signals, BARS, ACTIONS] if any(one.portfolio.reads_returns for one in strategies) else list(signals),
+        deps=[*signals, BARS, ACTIONS] if any(one.reads_history for one in strategies) else list(signals),
         partitions_def=SESSIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
@@ -309,16 +309,16 @@ def _histories(
     last: date,
     clock: Clock,
 ) -> list[ReturnHistory]:
-    """The returns that the sizing of the `strategies` reads; nothing is read when it reads none."""
+    """What the weights and sizes of the `strategies` are made of; nothing is read when they read none of it."""
     histories = []
-    for timeframe in sorted({one.timeframe for one in strategies if one.portfolio.reads_returns}):
-        lookback = max(one.portfolio.lookback for one in strategies if one.timeframe is timeframe)
+    for timeframe in sorted({one.timeframe for one in strategies if one.reads_history}):
+        lookback, atr_periods = needed_history(strategies, timeframe)
         for part in _parts(database, universe, timeframe, first, last, clock):
             # From a symbol's first bar, as with indicators: no rounding may depend on the range asked for.
             bars = market.bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
             factors = point_in_time_factors(bars, actions_as_of(database, part.knowledge_time, universe))
-            until = part.knowledge_time
-            histories.append(ReturnHistory.of_bars(timeframe, part.after, until, bars, factors, lookback))
+            span = part.after, part.knowledge_time
+            histories.append(ReturnHistory.of_bars(timeframe, *span, bars, factors, lookback, atr_periods))
     return histories
 
 

@@ -6,8 +6,10 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
+from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.promotions import enable
 from trading_assets.adapters.postgres.strategy_states import set_status
 from trading_assets.defs.failures import one_line_failures
 from trading_assets.domain.strategy.states import StrategyStatus, moment_in_utc, status_for
@@ -45,8 +47,15 @@ def change_strategy_status(
         status = status_for(StrategyStatus(config.status), until)
     except ValueError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    warning = None
     with one_line_failures(), database.transaction() as connection:
-        event = set_status(connection, config.strategy, status, config.by, config.why, clock.now(), until)
+        if status is StrategyStatus.ENABLED:
+            chosen = next(one for one in load_strategies(settings) if one.name == config.strategy)
+            event, warning = enable(connection, chosen, settings.broker.kind, config.by, config.why, clock.now())
+        else:
+            event = set_status(connection, config.strategy, status, config.by, config.why, clock.now(), until)
+    if warning:
+        context.log.warning(warning)
     context.log.info(f"Strategy {event.strategy} is {event.state.in_words} from {event.at:%Y-%m-%d %H:%M} UTC on.")
 
 

@@ -36,6 +36,13 @@ class Promotion:
     promoted_at: datetime
 
 
+def stage_at(broker: str) -> Stage:
+    """The stage of an account at a broker of this kind; one that is not known to be harmless is live."""
+    if broker == "simulated":
+        return Stage.RESEARCH
+    return Stage.PAPER if broker.endswith("paper") else Stage.LIVE
+
+
 def may_trade(stage_wanted: Stage, promotions: Sequence[Promotion], version: str, source_sha256: str) -> str | None:
     """Why a strategy may not trade at a stage, as one sentence; None when it may.
 

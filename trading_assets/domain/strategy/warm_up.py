@@ -60,17 +60,25 @@ def prove_warm_up(
 
     A stateful strategy remembers by its state instead: every decision must follow from the state before it.
     """
-    strategy = configured.strategy
-    declared = max(strategy.warm_up + strategy.memory, 1)
+    strategy, declared = configured.strategy, _declared(configured)
     moments = np.unique(history.closes())
-    if len(moments) <= 4 * declared:
-        finding = f"The proof needs {4 * declared + 1} closes of bars and there are {len(moments)}: fetch more bars."
+    if len(moments) < (needed := closes_needed(configured)):
+        finding = f"The proof needs {needed} closes of bars and there are {len(moments)}: fetch more bars."
         return unproven(WARM_UP, history, finding)
     chosen = sampled(moments[4 * declared :], times, seed)
     try:
         return _judged(_Trial(configured, history, chosen, progress), strategy.memory, declared)
     except StrategyError as error:
         return unproven(WARM_UP, history, str(error))
+
+
+def closes_needed(configured: ConfiguredStrategy) -> int:
+    """With fewer bar closes than these the proof of the warm-up cannot be led."""
+    return 4 * _declared(configured) + 1
+
+
+def _declared(configured: ConfiguredStrategy) -> int:
+    return max(configured.strategy.warm_up + configured.strategy.memory, 1)
 
 
 def _judged(trial: _Trial, memory: int, declared: int) -> Proof:
