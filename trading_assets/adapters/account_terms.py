@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.domain.risk.intents import SizeRule
+from trading_assets.domain.risk.limit_changes import LimitChange, schedule
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.simulation import Rules
 from trading_assets.domain.values import decimal_of
 
 if TYPE_CHECKING:
-    from trading_assets.settings import TradingSettings
+    from trading_assets.settings import StrategySettings, TradingSettings
 
 
-def rules_of(settings: TradingSettings) -> Rules:
+def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> Rules:
+    """The rules of `settings`, with the `changes` of its limits from the times on at which they count."""
     broker = settings.broker
     return Rules(
         limits=RiskLimits.of(settings.risk.model_dump()),
@@ -25,6 +29,23 @@ def rules_of(settings: TradingSettings) -> Rules:
             for name, strategy in settings.strategies.items()
             if strategy.exits is not None
         },
+        changes=schedule(settings.risk.model_dump(), changes, limits_of(settings)),
+        sizes={name: _size_rule(strategy) for name, strategy in settings.strategies.items() if strategy.position_size},
+    )
+
+
+def limits_of(settings: TradingSettings) -> Callable[[Mapping[str, Any]], RiskLimits]:
+    """What makes limits of the values of the section `risk`. It raises ValueError for values that are no limits."""
+    section = type(settings.risk)
+    return lambda values: RiskLimits.of(section.model_validate(values).model_dump())
+
+
+def _size_rule(strategy: StrategySettings) -> SizeRule:
+    stop_loss = strategy.exits.chosen().get("stop_loss") if strategy.exits else None
+    return SizeRule(
+        strategy.size,
+        capital=decimal_of(strategy.capital_weight),
+        stop_loss=None if stop_loss is None else decimal_of(stop_loss),
     )
 
 

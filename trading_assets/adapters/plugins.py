@@ -114,7 +114,9 @@ def configured_strategy(name: str, offer: Offer, section: StrategySettings) -> C
             f"Strategy {name!r} of {offer.described} cannot say what it reads (indicators(), memory): "
             f"{type(error).__name__}: {error}"
         ) from error
-    return ConfiguredStrategy(name, strategy, section.timeframe, section.capital_weight, section.portfolio)
+    return ConfiguredStrategy(
+        name, strategy, section.timeframe, section.capital_weight, section.portfolio, section.size
+    )
 
 
 def source_sha256(strategy: type[Strategy]) -> str:

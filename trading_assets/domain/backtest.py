@@ -27,7 +27,7 @@ from trading_assets.domain.strategy.knowledge import Part
 from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
 from trading_assets.domain.strategy.stateful import StatefulStrategy, decide_from
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy, decide
-from trading_assets.domain.strategy.targets import Target, combine, weight_of
+from trading_assets.domain.strategy.targets import TARGET_FACTS, Target, combine, needed_history, target_of
 from trading_assets.domain.tape import Tape
 from trading_assets.domain.values import Timeframe
 
@@ -100,21 +100,25 @@ class MarketRecord:
             return []
         signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
         wanted = combine(signals, strategies, self.members, self._histories(strategies), self.sectors)
-        columns = (wanted[name].tolist() for name in ("strategy", "strategy_version", "symbol"))
-        moments = [at.to_pydatetime() for at in wanted["decision_at"]]
-        weights = map(weight_of, wanted["target_weight"].tolist())
-        targets = map(Target, *columns, moments, wanted["session_date"].tolist(), weights)
+        targets = map(
+            target_of,
+            *(wanted[name].tolist() for name in TARGET_FACTS[:3]),
+            [at.to_pydatetime() for at in wanted["decision_at"]],
+            *(wanted[name].tolist() for name in TARGET_FACTS[4:]),
+        )
         return sorted(targets, key=lambda one: (one.decision_at, one.strategy, one.symbol))
 
     def _histories(self, strategies: Sequence[ConfiguredStrategy]) -> list[ReturnHistory]:
         """The returns that the sizing of the strategies reads."""
         histories = []
-        for timeframe in sorted({one.timeframe for one in strategies if one.portfolio.reads_returns}):
-            lookback = max(one.portfolio.lookback for one in strategies if one.timeframe is timeframe)
+        for timeframe in sorted({one.timeframe for one in strategies if one.reads_history}):
+            lookback, atr_periods = needed_history(strategies, timeframe)
             for known in self.known[timeframe]:
                 if known.part.first >= self.first:
                     span = known.part.after, known.part.knowledge_time
-                    histories.append(ReturnHistory.of_bars(timeframe, *span, known.bars, known.factors, lookback))
+                    histories.append(
+                        ReturnHistory.of_bars(timeframe, *span, known.bars, known.factors, lookback, atr_periods)
+                    )
         return histories
 
     def _decided(self, configured: ConfiguredStrategy) -> pd.DataFrame:

@@ -34,7 +34,8 @@ from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.sessions import Session
 from trading_assets.domain.risk.breakers import due_clearances, evaluate
 from trading_assets.domain.risk.exposure import WORST_FILL
-from trading_assets.domain.risk.intents import intents_from_targets
+from trading_assets.domain.risk.intents import SizeRule, intents_from_targets
+from trading_assets.domain.risk.limit_changes import Schedule
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, Purpose, TradingState, Verdict
@@ -75,11 +76,21 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none."""
+    """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none.
+
+    `limits` hold until the first of the `changes`, each of which holds until the next. `sizes` says by strategy how
+    many shares a target is.
+    """
 
     limits: RiskLimits
     fill_model: FillModel
     exits: Mapping[str, ExitPlan] = field(default_factory=dict)
+    changes: Schedule = ()
+    sizes: Mapping[str, SizeRule] = field(default_factory=dict)
+
+    def limits_at(self, at: datetime) -> RiskLimits:
+        """The limits that hold at `at` (UTC)."""
+        return next((limits for begin, limits in reversed(self.changes) if begin <= at), self.limits)
 
 
 @dataclass(slots=True)
@@ -155,7 +166,7 @@ def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) ->
     _follow_positions(account, moment.at, moment.session, journal)
     account.as_of = moment.at
     journal.equity.append(equity_point(account))
-    _trip_breakers(account, moment, rules.limits, journal)
+    _trip_breakers(account, moment, rules.limits_at(moment.at), journal)
     if moment.closes_session:
         journal.positions.extend(position_snapshots(account))
 
@@ -168,13 +179,18 @@ def decide(
     journal: Journal,
     approved_at: datetime,
 ) -> list[tuple[Verdict, Approval]]:
-    """Phase two: intents from the moment's targets, reviewed at `approved_at` (UTC); returns what may be submitted."""
+    """Phase two: intents from the moment's targets, reviewed at `approved_at` (UTC); returns what may be submitted.
+
+    What is wanted follows from the limits of the moment, as in a replay; what is allowed from those of the review.
+    """
     if not moment.targets:
         return []
+    limits = rules.limits_at(approved_at)
     snapshot = account_snapshot(account, moment.at, moment.closes, moment.gates)
-    intents = intents_from_targets(moment.targets, snapshot, rules.limits, account.book.account_id)
-    verdicts = [_as_recorded(verdict, recorded) for verdict in review(intents, snapshot, rules.limits)]
-    expires_at = approved_at + rules.limits.approval_ttl
+    wanted_by = rules.limits_at(moment.at), account.book.account_id, rules.sizes
+    intents = intents_from_targets(moment.targets, snapshot, *wanted_by)
+    verdicts = [_as_recorded(verdict, recorded) for verdict in review(intents, snapshot, limits)]
+    expires_at = approved_at + limits.approval_ttl
     permitted = [
         (verdict, Approval(verdict.intent.intent_id, verdict.approved_qty, approved_at, expires_at))
         for verdict in verdicts
@@ -287,6 +303,7 @@ def account_snapshot(
         marks=book.marks,
         gates=gates,
         tripped_breakers=frozenset(account.tripped),
+        closed_trades=book.closed_trades,
     )
 
 

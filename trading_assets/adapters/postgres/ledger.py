@@ -48,10 +48,14 @@ VERDICT_COLUMNS = (
     "reason_codes",
     "reference_price",
     "equity_usd",
+    "sizing",
+    "sizing_inputs",
 )
+# How a size came about explains it; two records agree when the sizes do.
+EXPLAINING = {"sizing", "sizing_inputs"}
 CHECK_COLUMNS = ("intent_id", "rule_id", "is_passed", "reason_code", "value", "limit_value", "allowed_qty", "inputs")
 
-VERDICTS = Table("risk.verdicts", ("intent_id",), VERDICT_COLUMNS[1:])
+VERDICTS = Table("risk.verdicts", ("intent_id",), tuple(c for c in VERDICT_COLUMNS[1:] if c not in EXPLAINING))
 CHECKS = Table("risk.verdict_checks", ("intent_id", "rule_id"), CHECK_COLUMNS[2:])
 
 
@@ -240,6 +244,8 @@ def _verdict(row: dict[str, Any], checks: Sequence[CheckResult]) -> Verdict:
         target_weight=row["target_weight"],
         qty=row["requested_qty"],
         leg=row["leg"],
+        sizing=row["sizing"],
+        sizing_inputs=row["sizing_inputs"],
     )
     return Verdict(
         intent=intent,
@@ -354,6 +360,8 @@ def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
         list(verdict.reason_codes),
         verdict.reference_price,
         verdict.equity_usd,
+        intent.sizing,
+        Jsonb(dict(intent.sizing_inputs)),
     )
 
 

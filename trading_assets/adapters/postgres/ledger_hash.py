@@ -64,6 +64,10 @@ PARTS = {
         "from execution.orders where account_id = {account} and (order_class <> 'simple' or "
         "num_nonnulls(group_id, parent_order_id, entry_offset_pct, trail_usd, trail_pct) > 0) order by client_order_id"
     ),
+    "sizes": (
+        "select intent_id, sizing, sizing_inputs from risk.verdicts where account_id = {account} "
+        "and sizing <> 'fixed_fractional' order by intent_id"
+    ),
     "trail_marks": (
         "select client_order_id, at, marks.session_date, mark_price "
         "from execution.trail_marks as marks join execution.orders using (client_order_id) "
@@ -71,7 +75,7 @@ PARTS = {
     ),
 }
 # They came later: where they have no rows, the hash is what it was before they existed.
-ONLY_WITH_ROWS = {"order_groups", "trail_marks"}
+ONLY_WITH_ROWS = {"order_groups", "sizes", "trail_marks"}
 
 
 def ledger_hash(database: Database, account_id: str | None = None) -> str:

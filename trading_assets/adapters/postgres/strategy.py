@@ -13,7 +13,7 @@ from trading_assets.adapters.errors import ContractBroken
 from trading_assets.adapters.postgres.database import Database, Table, merge
 from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy
-from trading_assets.domain.strategy.targets import TARGET_COLUMNS, Target, weight_of
+from trading_assets.domain.strategy.targets import TARGET_COLUMNS, Target, target_of
 from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
@@ -204,8 +204,8 @@ def store_targets(
     last: date,
 ) -> int:
     """Store the strategies' targets (TARGET_COLUMNS) of the sessions first..last; as store_signals."""
-    volatility = targets["volatility_pct"].astype(object)
-    frame = targets[list(TARGET_COLUMNS)].assign(volatility_pct=volatility.where(volatility.notna(), None))
+    measured = targets[["volatility_pct", "atr_usd"]].astype(object)
+    frame = targets[list(TARGET_COLUMNS)].assign(**measured.where(measured.notna(), None))
     with database.transaction() as connection:
         written = merge(connection, TARGETS, list(frame.columns), _rows(frame))
         return written + _delete_other_symbols(connection, TARGETS, configured, universe, first, last)
@@ -279,15 +279,16 @@ def targets_between(database: Database, versions: Mapping[str, str], first: date
     """
     with database.transaction() as connection:
         rows = connection.execute(
-            "select strategy, strategy_version, symbol, decision_at, session_date, target_weight "
+            "select strategy, strategy_version, symbol, decision_at, session_date, target_weight, atr_usd, "
+            "volatility_pct "
             "from strategy.targets join unnest(%s::text[], %s::text[]) as wanted(strategy, strategy_version) "
             "using (strategy, strategy_version) where session_date between %s and %s "
             'order by decision_at, strategy collate "C", symbol collate "C"',
             (list(versions), list(versions.values()), first, last),
         ).fetchall()
     return [
-        Target(strategy, version, symbol, decision_at.astimezone(UTC), session_date, weight_of(weight))
-        for strategy, version, symbol, decision_at, session_date, weight in rows
+        target_of(strategy, version, symbol, decision_at.astimezone(UTC), *facts)
+        for strategy, version, symbol, decision_at, *facts in rows
     ]
 
 

@@ -55,6 +55,7 @@ PRICED_KINDS = frozenset({ActivityKind.CASH_IN_LIEU, ActivityKind.TRANSFER, Acti
 SHARE_KINDS = PRICED_KINDS | {ActivityKind.SPLIT}
 
 MARK_PRICE_DETAIL = "mark_price"
+RETURN_STEP = Decimal("0.000000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,15 @@ def replay_key(record: Record) -> tuple[datetime, int, datetime, str]:
 class Position:
     """Shares one strategy holds of one symbol at average cost. `qty` and `cost_usd` are signed: a short is negative.
 
-    `cost_usd` is what the open shares cost; `realised_usd` is cumulative.
+    `cost_usd` is what the open shares cost; `realised_usd` is cumulative. `entered_usd` is what all entries since the
+    position was last flat cost, unsigned, and `realised_before_usd` what was realised by then.
     """
 
     qty: Decimal = ZERO
     cost_usd: Decimal = ZERO
     realised_usd: Decimal = ZERO
+    entered_usd: Decimal = ZERO
+    realised_before_usd: Decimal = ZERO
 
     @property
     def avg_cost(self) -> Decimal:
@@ -134,6 +138,7 @@ class Position:
         new = old + signed_qty
         if old * signed_qty >= 0:
             self.qty, self.cost_usd = new, self.cost_usd + cost_usd
+            self.entered_usd += abs(cost_usd)
             return
         if new * old >= 0:
             released = self.cost_usd if not new else money(self.cost_usd * -signed_qty / old)
@@ -147,17 +152,24 @@ class Position:
     def unrealised(self, mark: Decimal) -> Decimal:
         return money(self.qty * mark) - self.cost_usd
 
+    def closed_trade(self) -> Decimal:
+        """Begin a new trade and return the last one's profit on prices as a fraction of what it was entered for."""
+        earned, entered = self.realised_usd - self.realised_before_usd, self.entered_usd
+        self.realised_before_usd, self.entered_usd = self.realised_usd, abs(self.cost_usd)
+        return (earned / entered).quantize(RETURN_STEP) if entered else ZERO
+
 
 class Book:
     """An account as its ledger makes it: cash, receivables (negative: payables), positions, cumulative results.
 
-    `positions` is by (strategy, symbol), `marks` by symbol. Mutable, for a tight loop; not for sharing
-    between threads.
+    `positions` is by (strategy, symbol), `marks` by symbol; `closed_trades` are returns by strategy, in order of time.
+    Mutable, for a tight loop; not for sharing between threads.
     """
 
     __slots__ = (
         "account_id",
         "cash",
+        "closed_trades",
         "dividends",
         "fees",
         "flows",
@@ -175,6 +187,7 @@ class Book:
         self.pending: list[tuple[date, Decimal]] = []
         self.positions: dict[tuple[str, str], Position] = {}
         self.marks: dict[str, Decimal] = {}
+        self.closed_trades: dict[str, list[Decimal]] = {}
         self.dividends = ZERO
         self.fees = ZERO
         self.flows = ZERO
@@ -186,7 +199,7 @@ class Book:
     def apply_fill(self, fill: Fill) -> None:
         """Cash moves on the trade date. A symbol never marked before is marked at the fill's price."""
         cost = money(fill.qty * fill.price) * fill.side.sign
-        self.position(fill.strategy, fill.symbol).trade(fill.signed_qty, cost)
+        self._trade(fill.strategy, self.position(fill.strategy, fill.symbol), fill.signed_qty, cost)
         self.cash -= cost
         self.marks.setdefault(fill.symbol, fill.price)
 
@@ -217,7 +230,13 @@ class Book:
             if MARK_PRICE_DETAIL in activity.detail:
                 self.marks[activity.symbol] = Decimal(activity.detail[MARK_PRICE_DETAIL])
         else:
-            position.trade(activity.qty_delta, -amount)
+            self._trade(activity.strategy, position, activity.qty_delta, -amount)
+
+    def _trade(self, strategy: str, position: Position, signed_qty: Decimal, cost_usd: Decimal) -> None:
+        before = position.qty
+        position.trade(signed_qty, cost_usd)
+        if before and before * position.qty <= 0:
+            self.closed_trades.setdefault(strategy, []).append(position.closed_trade())
 
     def _apply_flow(self, amount: Decimal) -> None:
         """A deposit or withdrawal scales the high-water mark, so that it makes or hides no drawdown."""

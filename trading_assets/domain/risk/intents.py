@@ -1,23 +1,73 @@
 """From targets to intents: how many shares each strategy has to buy or sell to hold what it wants.
 
-Whether they may be traded is not decided here.
+sizing.py computes how many shares a target is, by the strategy's method. Whether they may be traded is not decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import NamedTuple
 
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.sizing import fixed_fractional
+from trading_assets.domain.risk.sizing import (
+    ONE,
+    Sizing,
+    average_true_range,
+    fixed_fractional,
+    fixed_risk,
+    kelly,
+    volatility_target,
+)
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose
+from trading_assets.domain.strategy.position_size import PositionSize, SizeMethod
 from trading_assets.domain.strategy.targets import Target
-from trading_assets.domain.values import ZERO, Side
+from trading_assets.domain.values import ZERO, Side, decimal_of, plain
 
 OPENING = frozenset({Purpose.OPEN, Purpose.INCREASE})
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRule:
+    """How a strategy's targets become shares. `capital`: the most that one position may take, a share of equity.
+
+    `stop_loss`: the distance of its stop from the price of entry, as a fraction of it; None without a stop.
+    """
+
+    position_size: PositionSize
+    capital: Decimal = ONE
+    stop_loss: Decimal | None = None
+
+
+FIXED_FRACTIONAL = SizeRule(PositionSize())
+
+
+def size_of(target: Target, snapshot: AccountSnapshot, rule: SizeRule = FIXED_FRACTIONAL) -> Sizing:
+    """The unsigned shares of `target`. A weight of zero is flat by every method; the others take only its sign."""
+    weight, price = abs(target.target_weight), snapshot.reference_prices.get(target.symbol)
+    equity, size = snapshot.equity_usd, rule.position_size
+    if size.method is SizeMethod.FIXED_FRACTIONAL or not weight > ZERO:
+        return fixed_fractional(equity, weight, price)
+    risk = decimal_of(size.risk)
+    match size.method:
+        case SizeMethod.FIXED_RISK:
+            stop = _stop(price, rule.stop_loss, is_short=target.target_weight < ZERO)
+            return fixed_risk(equity, risk, price, stop, cap=rule.capital)
+        case SizeMethod.ATR:
+            return average_true_range(equity, risk, price, target.atr_usd, decimal_of(size.multiple), rule.capital)
+        case SizeMethod.VOLATILITY_TARGET:
+            return volatility_target(equity, decimal_of(size.target), target.volatility, price, rule.capital)
+    trades = snapshot.closed_trades.get(target.strategy, ())
+    return kelly(equity, price, trades, is_continuous=size.method is SizeMethod.KELLY_CONTINUOUS, cap=rule.capital)
+
+
+def _stop(price: Decimal | None, stop_loss: Decimal | None, *, is_short: bool) -> Decimal | None:
+    if price is None or stop_loss is None:
+        return None
+    return price * (ONE + stop_loss if is_short else ONE - stop_loss)
 
 
 class _Leg(NamedTuple):
@@ -48,7 +98,11 @@ def intent_id(
 
 
 def intents_from_targets(
-    targets: Iterable[Target], snapshot: AccountSnapshot, limits: RiskLimits, account_id: str
+    targets: Iterable[Target],
+    snapshot: AccountSnapshot,
+    limits: RiskLimits,
+    account_id: str,
+    sizes: Mapping[str, SizeRule] | None = None,
 ) -> list[Intent]:
     """Intents that bring each strategy's projected position to its target, in the order of `targets`.
 
@@ -56,10 +110,14 @@ def intents_from_targets(
     resize only when it is worth at least `rebalance_band` of equity. A change of sign is two legs: close (0), open (1).
     A target without a usable price, weight or equity becomes an intent of zero shares, which the review denies: the
     position is left alone and the record says why. A target that may not open gives only intents that reduce.
+    `sizes` says by strategy how many shares a target is; one that is not in it takes the share of equity it wants.
     """
     intents = []
     for target in targets:
-        for number, leg in enumerate(_legs(target, snapshot, limits)):
+        rule = (sizes or {}).get(target.strategy, FIXED_FRACTIONAL)
+        size = size_of(target, snapshot, rule)
+        inputs = {**size.inputs, "wanted_qty": plain(size.qty), "reason": size.reason.value}
+        for number, leg in enumerate(_legs(target, size, snapshot, limits)):
             if leg.purpose in OPENING and not target.may_open:
                 continue
             name = intent_id(
@@ -86,12 +144,14 @@ def intents_from_targets(
                     target_weight=target.target_weight,
                     qty=leg.qty,
                     leg=number,
+                    sizing=rule.position_size.method.value,
+                    sizing_inputs=inputs,
                 )
             )
     return intents
 
 
-def _legs(target: Target, snapshot: AccountSnapshot, limits: RiskLimits) -> Iterator[_Leg]:
+def _legs(target: Target, size: Sizing, snapshot: AccountSnapshot, limits: RiskLimits) -> Iterator[_Leg]:
     key = (target.strategy, target.symbol)
     held = (
         snapshot.strategy_positions.get(key, ZERO)
@@ -99,7 +159,6 @@ def _legs(target: Target, snapshot: AccountSnapshot, limits: RiskLimits) -> Iter
         - snapshot.strategy_working_sells.get(key, ZERO)
     )
     price = snapshot.reference_prices.get(target.symbol)
-    size = fixed_fractional(snapshot.equity_usd, abs(target.target_weight), price)
     is_short = target.target_weight.is_signed()
     if not size.reason.is_sized or not held.is_finite():
         yield _Leg(Side.SELL if is_short else Side.BUY, Purpose.INCREASE if held else Purpose.OPEN, ZERO)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from trading_assets.domain.risk.protections import Lock
 from trading_assets.domain.values import ReasonCode, Side
 
 
 class Purpose(StrEnum):
-    """What an intent does to the strategy's own position. A change of sign is a close and an open: two legs."""
+    """What an intent does to the strategy's own position. A change of sign is a close and an open: two legs.
+
+    FLATTEN is no strategy's wish: a person, or a breaker, had what is held closed.
+    """
 
     OPEN = "open"
     INCREASE = "increase"
     REDUCE = "reduce"
     CLOSE = "close"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class Intent:
     """What one strategy wants to trade at one bar close, before risk has seen it. `qty` is unsigned whole shares.
 
     A target that could not be sized (no price, say) is an intent of zero shares, so that its denial is recorded.
+    `sizing` is the method, `sizing_inputs` what it was computed from, what it wants to hold, and why.
     """
 
     intent_id: str
@@ -39,6 +45,8 @@ class Intent:
     target_weight: Decimal
     qty: Decimal
     leg: int = 0
+    sizing: str = "fixed_fractional"
+    sizing_inputs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class TradingState(StrEnum):
@@ -59,6 +67,9 @@ class AccountSnapshot:
     reference_prices: raw close of the bar that closed at `at`. marks: latest known raw price of everything held.
     gates: state of the quality gate by symbol; no entry counts as closed.
     tripped_breakers: names of breakers that are latched.
+    trading_state: the account's, as declared or as a tripped breaker's action has it; strategy_states / symbol_states:
+    those declared for a strategy / a symbol, where there are any. locks: what protections keep from being opened.
+    closed_trades: returns of each strategy's closed trades on what they were entered for, in order of time.
 
     A symbol absent from positions or working shares is flat; a value that is None or not finite is missing input.
     """
@@ -81,6 +92,10 @@ class AccountSnapshot:
     marks: Mapping[str, Decimal]
     gates: Mapping[str, str]
     tripped_breakers: frozenset[str] = frozenset()
+    closed_trades: Mapping[str, Sequence[Decimal]] = field(default_factory=dict)
+    strategy_states: Mapping[str, TradingState] = field(default_factory=dict)
+    symbol_states: Mapping[str, TradingState] = field(default_factory=dict)
+    locks: Sequence[Lock] = ()
 
 
 @dataclass(frozen=True, slots=True)

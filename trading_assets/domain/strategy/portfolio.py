@@ -6,8 +6,8 @@ domain/risk. Everything here depends on bars that had closed by the decision, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -65,7 +65,8 @@ class Weights(NamedTuple):
 class ReturnHistory:
     """Returns on adjusted prices for the decisions in (after, until]: one row a close, one column a symbol.
 
-    A return is since the symbol's own bar before. NaN: no bar, no bar before, or no price. Times are UTC.
+    A return is since the symbol's own bar before. NaN: no bar, no bar before, or no price. Times are UTC. `atrs` are
+    average true ranges in raw USD by their period, in the same rows and columns; NaN while they warm up.
     """
 
     timeframe: Timeframe
@@ -74,6 +75,7 @@ class ReturnHistory:
     symbols: tuple[str, ...]
     closes_at: npt.NDArray[np.datetime64]
     returns: Floats
+    atrs: Mapping[int, Floats] = field(default_factory=dict)
 
     @classmethod
     def of_bars(
@@ -84,6 +86,7 @@ class ReturnHistory:
         bars: pd.DataFrame,
         factors: pd.Series[float],
         lookback: int,
+        atr_periods: Sequence[int] = (),
     ) -> ReturnHistory:
         """From all bars of the symbols since their first, as known at `until`, with their point-in-time factors.
 
@@ -105,7 +108,8 @@ class ReturnHistory:
         closes_at = table.index.to_numpy(dtype="datetime64[us]")
         begin = max(int(np.searchsorted(closes_at, _moment(after), side="right")) - lookback, 0)
         changes = np.ascontiguousarray(table.to_numpy(dtype=np.float64)[begin:])
-        return cls(timeframe, after, until, tuple(table.columns), closes_at[begin:], changes)
+        atrs = {period: _atrs(bars, factors, period, table)[begin:] for period in atr_periods}
+        return cls(timeframe, after, until, tuple(table.columns), closes_at[begin:], changes, atrs)
 
     def covers(self, timeframe: Timeframe, decision_at: datetime) -> bool:
         return self.timeframe is timeframe and self.after < decision_at <= self.until
@@ -120,6 +124,19 @@ class ReturnHistory:
             if symbol in place:
                 window[:, column] = rows[:, place[symbol]]
         return window
+
+    def volatility(self, decision_at: datetime, symbol: str, lookback: int) -> float:
+        """The annual volatility of the last `lookback` returns, a fraction; NaN where too many of them are missing."""
+        is_short, filled = _checked(self.window(decision_at, [symbol], lookback), lookback)
+        deviation = float(filled.std(axis=0, ddof=1)[0])
+        return np.nan if is_short[0] else deviation * float(np.sqrt(PERIODS_A_YEAR[self.timeframe]))
+
+    def average_true_range(self, decision_at: datetime, symbol: str, period: int) -> float:
+        """The average true range of the bar that closed at `decision_at`, in raw USD; NaN where there is none."""
+        row = int(np.searchsorted(self.closes_at, _moment(decision_at), side="right")) - 1
+        if row < 0 or self.closes_at[row] != _moment(decision_at) or symbol not in self.symbols:
+            return np.nan
+        return float(self.atrs[period][row, self.symbols.index(symbol)])
 
 
 class SectorFact(NamedTuple):
@@ -149,6 +166,24 @@ class Sectors:
         ]
         known = [fact for fact in said if fact.known_at <= decision_at] or said[:1]
         return known[-1].sector if known else UNKNOWN_SECTOR
+
+
+def _atrs(bars: pd.DataFrame, factors: pd.Series[float], period: int, like: pd.DataFrame) -> Floats:
+    """The average true ranges of `bars` in the rows and columns of `like`."""
+    import pandas as pd
+
+    from trading_assets.domain.strategy.indicators import Indicator, compute
+
+    indicator = Indicator("atr", period)
+    values = pd.DataFrame(
+        {
+            "symbol": bars["symbol"].to_numpy(dtype=object),
+            "closes_at": _utc(bars["closes_at"]),
+            "atr": compute(bars, factors, [indicator])[indicator.column].to_numpy(dtype=np.float64),
+        }
+    )
+    table = values.pivot(index="closes_at", columns="symbol", values="atr").reindex_like(like)
+    return np.ascontiguousarray(table.to_numpy(dtype=np.float64))
 
 
 def _utc(times: pd.Series[pd.Timestamp]) -> npt.NDArray[np.datetime64]:

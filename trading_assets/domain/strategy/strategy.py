@@ -19,6 +19,7 @@ from trading_assets.domain.strategy.facts import Facts, Figure, known_amounts, m
 from trading_assets.domain.strategy.indicators import Floats, Indicator, symbol_slices
 from trading_assets.domain.strategy.parameters import StrategyParameters, facts_of, fingerprint, parse
 from trading_assets.domain.strategy.portfolio_rule import PortfolioRule
+from trading_assets.domain.strategy.position_size import PositionSize
 from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
@@ -183,6 +184,12 @@ class ConfiguredStrategy:
     timeframe: Timeframe
     capital_weight: float
     portfolio: PortfolioRule = field(default_factory=PortfolioRule)
+    position_size: PositionSize = field(default_factory=PositionSize)
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether its weights or its sizes are made of past bars besides its indicators."""
+        return self.portfolio.reads_returns or self.position_size.reads_history
 
     @property
     def version(self) -> str:

@@ -38,18 +38,20 @@ TARGET_COLUMNS = (
     "target_weight",
     "sizing",
     "volatility_pct",
+    "atr_usd",
     "reason_code",
 )
 """Columns of a frame of targets: `decision_at` is the close of the bar, tz-aware UTC; weights are shares of equity;
-`volatility_pct` is the annual volatility that the weight was sized with, NaN where it was not; `reason_code` is a
-WeightReason."""
+`volatility_pct` is the annual volatility that the weight or the size is made with, `atr_usd` a share's average true
+range, both NaN where nothing is made of them; `reason_code` is a WeightReason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a strategy wants to hold of a symbol, decided at a bar's close: a share of the account's equity.
 
-    One that may not open only reduces what is held, or leaves it: its strategy was paused at the decision.
+    One that may not open only reduces what is held, or leaves it: its strategy was paused at the decision. `atr_usd`, a
+    share's average true range, and `volatility`, annual and a fraction, are None where no size is made of them.
     """
 
     strategy: str
@@ -59,11 +61,60 @@ class Target:
     session_date: date
     target_weight: Decimal
     may_open: bool = True
+    atr_usd: Decimal | None = None
+    volatility: Decimal | None = None
 
 
 def weight_of(number: float) -> Decimal:
     """The one crossing of weights into the ledger: 9 places, towards zero so that rounding never adds exposure."""
     return decimal_of(number).quantize(WEIGHT_STEP, ROUND_DOWN)
+
+
+TARGET_FACTS = (
+    "strategy",
+    "strategy_version",
+    "symbol",
+    "decision_at",
+    "session_date",
+    "target_weight",
+    "atr_usd",
+    "volatility_pct",
+)
+"""The columns that `target_of` takes, in its order."""
+
+
+def target_of(
+    strategy: str,
+    strategy_version: str,
+    symbol: str,
+    decision_at: datetime,
+    session_date: date,
+    weight: float,
+    atr_usd: float | None,
+    volatility_pct: float | None,
+) -> Target:
+    """A row of targets in the ledger's arithmetic; NaN and None are one."""
+    return Target(
+        strategy,
+        strategy_version,
+        symbol,
+        decision_at,
+        session_date,
+        weight_of(weight),
+        atr_usd=_known(atr_usd),
+        volatility=_known(None if volatility_pct is None else volatility_pct / 100),
+    )
+
+
+def _known(number: float | None) -> Decimal | None:
+    return None if number is None or np.isnan(number) else decimal_of(number)
+
+
+def needed_history(configured: Sequence[ConfiguredStrategy], timeframe: Timeframe) -> tuple[int, list[int]]:
+    """How many returns, and which average true ranges, the strategies on `timeframe` read."""
+    users = [one for one in configured if one.timeframe is timeframe]
+    periods = {one.position_size.atr_period for one in users}
+    return max(one.portfolio.lookback for one in users), sorted(period for period in periods if period is not None)
 
 
 def combine(
@@ -95,6 +146,7 @@ def combine(
     targets["target_weight"] = targets["capital_weight"] * targets["signal"] / size
     targets["sizing"] = np.array([of_key[key].portfolio.sizing.value for key in keys], dtype=object)
     targets["volatility_pct"] = np.nan
+    targets["atr_usd"] = np.nan
     is_flat = (targets["signal"] == 0).to_numpy()
     targets["reason_code"] = np.where(is_flat, WeightReason.NO_SIGNAL, WeightReason.SIZED).astype(object)
     places = zip(targets["symbol"], targets["session_date"], strict=True)
@@ -105,7 +157,28 @@ def combine(
         if not one.portfolio.is_row_by_row:
             is_own = np.array([key == (one.name, one.version) for key in keys], dtype=bool)
             _weigh_together(targets, np.flatnonzero(is_own & is_member), one, size, histories, sectors or Sectors())
+        if one.position_size.reads_history:
+            is_own = np.array([key == (one.name, one.version) for key in keys], dtype=bool)
+            _measure(targets, np.flatnonzero(is_own & is_member & ~is_flat), one, histories)
     return targets
+
+
+def _measure(
+    targets: pd.DataFrame, own: npt.NDArray[np.intp], one: ConfiguredStrategy, histories: Sequence[ReturnHistory]
+) -> None:
+    """Set what the sizes of the rows `own` are made of, each as it was known at its decision."""
+    symbols = targets["symbol"].to_numpy(dtype=object)
+    moments = [at.to_pydatetime() for at in targets["decision_at"].iloc[own]]
+    atr_usd, volatility_pct = targets["atr_usd"].to_numpy(copy=True), targets["volatility_pct"].to_numpy(copy=True)
+    for row, at in zip(own.tolist(), moments, strict=True):
+        history = next((each for each in histories if each.covers(one.timeframe, at)), None)
+        if history is None:
+            continue
+        if one.position_size.atr_period is not None:
+            atr_usd[row] = history.average_true_range(at, symbols[row], one.position_size.atr_period)
+        if one.position_size.reads_volatility:
+            volatility_pct[row] = 100 * history.volatility(at, symbols[row], one.portfolio.lookback)
+    targets["atr_usd"], targets["volatility_pct"] = atr_usd, volatility_pct
 
 
 def _weigh_together(
