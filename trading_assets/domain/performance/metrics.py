@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trading_assets.domain.performance.returns import Floats, drawdowns, growth
+from trading_assets.domain.risk.value_at_risk import TAIL_95, historical_cvar, historical_var
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SESSIONS_A_YEAR = 252
 MIN_SESSIONS_FOR_CAGR = 20
-TAIL = 0.05
+TAIL = TAIL_95
 # Below this share of the mean square, a variance is the rounding of running sums and not a spread.
 VARIANCE_NOISE = 1e-12
 EULER_GAMMA = 0.5772156649015329
@@ -79,15 +80,12 @@ def omega(returns: Floats) -> float | None:
 
 def value_at_risk(returns: Floats) -> float | None:
     """Historical 95 % VaR: the 5 % percentile, linearly interpolated; a loss is negative."""
-    return float(np.percentile(returns, 100 * TAIL)) if len(returns) else None
+    return historical_var(returns, TAIL) if len(returns) else None
 
 
 def conditional_value_at_risk(returns: Floats) -> float | None:
     """Mean of the worst floor((n - 1) x 5 %) + 1 returns."""
-    if not len(returns):
-        return None
-    count = int((len(returns) - 1) * TAIL) + 1
-    return float(np.mean(np.partition(returns, count - 1)[:count]))
+    return historical_cvar(returns, TAIL) if len(returns) else None
 
 
 def tail_ratio(returns: Floats) -> float | None:

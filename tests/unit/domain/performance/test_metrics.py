@@ -101,7 +101,7 @@ def test_each_session_equals_the_metric_of_its_prefix(returns) -> None:
         for n in (1, 2, len(returns) // 2, len(returns)):
             expected = getattr(metrics, name)(returns[:n])
             found = frame[name].iloc[n - 1]
-            assert (expected is None and np.isnan(found)) or found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+            assert (expected is None and np.isnan(found)) or found == pytest.approx(expected, rel=1e-6, abs=1e-6)
     assert frame["exposure"].iloc[-1] == pytest.approx(0.5)
 
 
