@@ -127,6 +127,31 @@ def latest_closed_bar(now: datetime, timeframe: Timeframe) -> BarBounds:
     return closed[-1] if closed else bar_bounds(previous_session(day), timeframe)[-1]
 
 
+@cache
+def close_after(at: datetime, bars: int, timeframe: Timeframe) -> datetime:
+    """The close of the bar number `bars` (from 1) of those that end after `at`; at most the end of the calendar."""
+    day = newest_session(at)
+    closes = [bounds.closes_at for bounds in bar_bounds(day, timeframe) if bounds.closes_at > at]
+    while len(closes) < bars and day < _sessions()[-1]:
+        day = next_session(day)
+        closes += [bounds.closes_at for bounds in bar_bounds(day, timeframe)]
+    return closes[bars - 1] if len(closes) >= bars else session(day).closes_at
+
+
+@cache
+def close_before(at: datetime, bars: int, timeframe: Timeframe) -> datetime:
+    """The close of the bar number `bars` (from 1), counted back, of those that ended before `at`.
+
+    At the earliest the opening of the calendar's first session.
+    """
+    day = newest_session(at)
+    closes = [bounds.closes_at for bounds in bar_bounds(day, timeframe) if bounds.closes_at < at]
+    while len(closes) < bars and day > _sessions()[0]:
+        day = previous_session(day)
+        closes = [*(bounds.closes_at for bounds in bar_bounds(day, timeframe)), *closes]
+    return closes[-bars] if len(closes) >= bars else session(day).opens_at
+
+
 def _utc(day: date, wall_clock: time) -> datetime:
     return datetime.combine(day, wall_clock, NEW_YORK).astimezone(UTC)
 

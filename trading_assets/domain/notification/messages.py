@@ -14,7 +14,8 @@ from hashlib import sha256
 
 from trading_assets.domain.execution.ledger import Fill
 from trading_assets.domain.market.sessions import session
-from trading_assets.domain.risk.verdicts import Verdict
+from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, StateChange
+from trading_assets.domain.risk.verdicts import TradingState, Verdict
 
 CENT = Decimal("0.01")
 
@@ -86,6 +87,19 @@ def breaker_tripped(
     subject = f"Breaker {breaker} tripped: trading is {state}"
     key = (account_id, breaker, str(event_no))
     return _message("breaker_tripped", key, MessageSeverity.CRITICAL, subject, lines, at)
+
+
+def trading_state_changed(change: StateChange) -> Message:
+    """A person halted, reduced, flattened or resumed trading."""
+    subject = "every account" if change.subject == EVERY_ACCOUNT else f"{change.scope} {change.subject}"
+    lines = [f"From {_time(change.at)} on trading of {subject} is {change.in_words}.", f"{change.set_by}: {change.why}"]
+    severity = {
+        TradingState.ACTIVE: MessageSeverity.INFO,
+        TradingState.REDUCING: MessageSeverity.WARNING,
+        TradingState.HALTED: MessageSeverity.CRITICAL,
+    }[change.state]
+    title = f"Trading of {subject} is {change.in_words}, by {change.set_by}"
+    return _message("trading_state_changed", (str(change.event_no),), severity, title, lines, change.at)
 
 
 def orders_filled(account_id: str, session_date: date, fills: Sequence[Fill]) -> Message:

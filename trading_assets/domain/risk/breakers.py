@@ -1,32 +1,104 @@
 """Circuit breakers: when one trips, what a tripped one does, and which one time alone clears.
 
 A breaker is latched: its state is its last row in the database, given in `AccountSnapshot.tripped_breakers`. Nothing
-clears one because things look better again; a new equity peak does not either.
+clears one because things look better again; a new equity peak does not either. What the configured ones measure in the
+record of orders is computed in execution_health.py, and the regime of the market in regime.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from trading_assets.domain.market.sessions import next_session
 from trading_assets.domain.risk.inputs import InputMissingError, positive
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.protections import ClosedTrade
+from trading_assets.domain.risk.trading_states import tightest
 from trading_assets.domain.risk.verdicts import AccountSnapshot, TradingState
-from trading_assets.domain.values import plain
+from trading_assets.domain.values import ZERO, plain
 
 TIME_RULE = "time rule"
 """How the name begins of what clears a breaker without a person."""
 
 
 class Breaker(StrEnum):
-    """DAILY_LOSS stops new exposure for the session; the others put the account into REDUCING until a person clears."""
+    """DAILY_LOSS stops new exposure for the session. The next two put the account into REDUCING until a person clears
+    them. Those after them are off unless they are configured, and do what their configuration says."""
 
     DAILY_LOSS = "daily_loss"
     DAILY_LOSS_STOP_ALL = "daily_loss_stop_all"
     DRAWDOWN = "drawdown"
+    VOLATILITY = "volatility"
+    CORRELATION = "correlation"
+    CONSECUTIVE_LOSSES = "consecutive_losses"
+    DATA_OUTAGE = "data_outage"
+    ORDER_ERRORS = "order_errors"
+    SLIPPAGE = "slippage"
+    LATENCY = "latency"
+    STUCK_ORDER = "stuck_order"
+    RECONCILIATION = "reconciliation"
+
+
+REGIME_BREAKERS = frozenset({Breaker.VOLATILITY, Breaker.CORRELATION})
+EXECUTION_BREAKERS = frozenset(
+    {Breaker.ORDER_ERRORS, Breaker.SLIPPAGE, Breaker.LATENCY, Breaker.STUCK_ORDER, Breaker.RECONCILIATION}
+)
+"""Those that judge what a broker did: they are evaluated when the record of orders grows, not at every bar close."""
+
+_TRIPS_AT_LIMIT = frozenset({Breaker.CONSECUTIVE_LOSSES, Breaker.DATA_OUTAGE, Breaker.ORDER_ERRORS})
+"""Reaching the limit trips these; the others have to exceed it."""
+
+
+class BreakerAction(StrEnum):
+    """What a tripped breaker does to the account; a person does the same by `trading reduce`, `halt` and `flatten`."""
+
+    REDUCE = "reduce"
+    HALT = "halt"
+    FLATTEN = "flatten"
+
+    @property
+    def state(self) -> TradingState:
+        return TradingState.HALTED if self is BreakerAction.HALT else TradingState.REDUCING
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRule:
+    """A configured breaker. What `limit` and `window` count depends on the breaker: see DEFAULT_RULES.
+
+    `clears_after_sessions`: the declared time rule, counted from the session it tripped in; None waits for a person.
+    """
+
+    limit: float
+    window: int = 1
+    action: BreakerAction = BreakerAction.REDUCE
+    clears_after_sessions: int | None = None
+
+
+DEFAULT_RULES: Mapping[Breaker, BreakerRule] = {
+    # Annual volatility of the equally weighted universe; sessions.
+    Breaker.VOLATILITY: BreakerRule(0.30, 20),
+    # Mean correlation of all pairs of the universe; sessions.
+    Breaker.CORRELATION: BreakerRule(0.80, 60),
+    # Losing trades in a row.
+    Breaker.CONSECUTIVE_LOSSES: BreakerRule(5),
+    # Share of the symbols held that have no bar at the session's close.
+    Breaker.DATA_OUTAGE: BreakerRule(0.5),
+    # Refused orders; seconds.
+    Breaker.ORDER_ERRORS: BreakerRule(5, 60),
+    # Multiple of the modelled slippage that every one of the newest orders exceeds; orders.
+    Breaker.SLIPPAGE: BreakerRule(5, 3),
+    # Seconds until 95 % of the newest orders were acknowledged; orders.
+    Breaker.LATENCY: BreakerRule(5, 20),
+    # Seconds that the oldest pending order has waited.
+    Breaker.STUCK_ORDER: BreakerRule(600),
+    # Unexplained differences from the broker's record.
+    Breaker.RECONCILIATION: BreakerRule(0),
+}
+"""The configurable breakers with the limits and windows they have unless the configuration says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +169,79 @@ def evaluate(snapshot: AccountSnapshot, limits: RiskLimits) -> list[Trip]:
     return trips
 
 
-def effective_state(snapshot: AccountSnapshot) -> TradingState:
-    """The declared trading state, tightened by latched breakers; one this version does not know reduces too."""
-    if snapshot.trading_state is not TradingState.ACTIVE:
-        return snapshot.trading_state
-    if any(breaker != Breaker.DAILY_LOSS for breaker in snapshot.tripped_breakers):
-        return TradingState.REDUCING
-    return TradingState.ACTIVE
+def judge(
+    values: Mapping[Breaker, float | None], rules: Mapping[Breaker, BreakerRule], latched: Collection[str]
+) -> list[Trip]:
+    """The configured breakers that trip on the measured `values` and are not latched yet, in the order of `Breaker`.
+
+    None, and what is not in `values`, trips nothing.
+    """
+    trips = []
+    for breaker in Breaker:
+        value, rule = values.get(breaker), rules.get(breaker)
+        if value is None or rule is None or breaker in latched:
+            continue
+        if value >= rule.limit if breaker in _TRIPS_AT_LIMIT else value > rule.limit:
+            cause = {"value": f"{value:.10g}", "limit": f"{rule.limit:.10g}", "window": str(rule.window)}
+            trips.append(Trip(breaker, {**cause, "action": rule.action.value}))
+    return trips
 
 
-def due_clearances(tripped_in: Mapping[str, date], session_date: date) -> list[Clearance]:
-    """The one declared time rule: stop-new of the daily loss ends when a later session begins.
+def losing_streak(trades: Iterable[ClosedTrade], since: datetime | None) -> int:
+    """How many of the newest trades closed after `since` (UTC; None: ever) lost money in a row."""
+    streak = 0
+    for trade in trades:
+        if since is None or trade.closed_at > since:
+            streak = streak + 1 if trade.pnl_usd < ZERO else 0
+    return streak
+
+
+def missing_share(held: Collection[str], seen: Collection[str]) -> float | None:
+    """The share of the symbols held that were not seen; None when nothing is held."""
+    return len(set(held) - set(seen)) / len(set(held)) if held else None
+
+
+def effective_state(snapshot: AccountSnapshot, strategy: str = "", symbol: str = "") -> TradingState:
+    """The tightest of the declared states of account, strategy and symbol, and of what latched breakers lead to.
+
+    A breaker that this version does not know reduces too.
+    """
+    is_reducing = any(breaker != Breaker.DAILY_LOSS for breaker in snapshot.tripped_breakers)
+    return tightest(
+        snapshot.trading_state,
+        snapshot.strategy_states.get(strategy, TradingState.ACTIVE),
+        snapshot.symbol_states.get(symbol, TradingState.ACTIVE),
+        TradingState.REDUCING if is_reducing else TradingState.ACTIVE,
+    )
+
+
+def due_clearances(
+    tripped_in: Mapping[str, date], session_date: date, rules: Mapping[Breaker, BreakerRule] | None = None
+) -> list[Clearance]:
+    """What the declared time rules clear: stop-new of the daily loss when a later session begins, and configured
+    breakers after as many sessions as they say.
 
     `tripped_in` is the session in which each latched breaker tripped. All others wait for a named person.
     """
-    tripped_session = tripped_in.get(Breaker.DAILY_LOSS)
-    if tripped_session is None or session_date <= tripped_session:
-        return []
-    why = f"session {session_date.isoformat()} began after the loss of {tripped_session.isoformat()}"
-    return [Clearance(Breaker.DAILY_LOSS, f"{TIME_RULE}: next session", why)]
+    cleared = []
+    for breaker in Breaker:
+        rule, tripped_session = (rules or {}).get(breaker), tripped_in.get(breaker)
+        sessions = 1 if breaker is Breaker.DAILY_LOSS else rule.clears_after_sessions if rule else None
+        if tripped_session is None or sessions is None or session_date < _sessions_later(tripped_session, sessions):
+            continue
+        if breaker is Breaker.DAILY_LOSS:
+            why = f"session {session_date.isoformat()} began after the loss of {tripped_session.isoformat()}"
+            cleared.append(Clearance(breaker, f"{TIME_RULE}: next session", why))
+        else:
+            why = f"session {session_date.isoformat()} began; it tripped in that of {tripped_session.isoformat()}"
+            cleared.append(Clearance(breaker, f"{TIME_RULE}: after {sessions} sessions", why))
+    return cleared
+
+
+def _sessions_later(day: date, sessions: int) -> date:
+    for _ in range(sessions):
+        day = next_session(day)
+    return day
 
 
 def _cause(decline: Decline, limit: Decimal) -> dict[str, str]:

@@ -1,0 +1,107 @@
+"""The trading states that persons declare (`risk.state_events`), and the lock that puts them before every submission.
+
+What a state denies belongs to the domain.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.postgres.notification import enqueue
+from trading_assets.adapters.postgres.records import select
+from trading_assets.domain.notification.messages import trading_state_changed
+from trading_assets.domain.risk.trading_states import Scope, StateChange
+from trading_assets.domain.risk.verdicts import TradingState
+
+PATIENCE_MS = 400
+"""How long a state waits for submissions under way before it ends them: together well below one second."""
+
+
+def state_changes(connection: psycopg.Connection) -> list[StateChange]:
+    """Every change there was, in order."""
+    return select(connection, StateChange, _CHANGES)
+
+
+def begin_submission(connection: psycopg.Connection) -> list[StateChange]:
+    """Every change there was, and none more until this transaction ends.
+
+    Call it before anything is submitted, and submit only what it allows: a state that is committed afterwards is
+    younger than everything this transaction sends.
+    """
+    connection.execute("select pg_advisory_xact_lock_shared(%s, %s)", _SUBMISSIONS)
+    return state_changes(connection)
+
+
+def change_state(
+    connection: psycopg.Connection,
+    scope: Scope,
+    subject: str,
+    state: TradingState,
+    by: str,
+    why: str,
+    at: datetime,
+    *,
+    is_flatten: bool = False,
+) -> StateChange:
+    """Record that a person put `subject` into a state at `at` (UTC). No submission that it forbids commits after it.
+
+    It waits for the submissions under way; those that hold on for longer than PATIENCE_MS are ended, and what they
+    were about to submit is not. Raises ContractBroken without a name or a reason.
+    """
+    if not by.strip() or not why.strip():
+        raise ContractBroken("A trading state is changed by a person with a reason: give --by and --why.")
+    _hold_submissions(connection)
+    (change,) = select(
+        connection,
+        StateChange,
+        _INSERT,
+        scope=scope.value,
+        subject=subject,
+        state=state.value,
+        is_flatten=is_flatten,
+        at=at,
+        set_by=by.strip(),
+        why=why.strip(),
+    )
+    enqueue(connection, [trading_state_changed(change)])
+    return change
+
+
+def _hold_submissions(connection: psycopg.Connection) -> None:
+    """Keep submissions out until this transaction ends."""
+    space, key = _SUBMISSIONS
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(_PATIENCE)
+                connection.execute("select pg_advisory_xact_lock(%s, %s)", _SUBMISSIONS)
+                connection.execute("set local lock_timeout to default")
+        except psycopg.errors.LockNotAvailable:
+            connection.execute(_END_SUBMISSIONS, {"space": space, "key": key})
+        else:
+            return
+
+
+_SUBMISSIONS = (0x7AD1, 0x0022)
+"""The advisory lock that submissions share and a change of state has for itself."""
+
+_PATIENCE = sql.SQL("set local lock_timeout to {}").format(sql.Literal(f"{PATIENCE_MS}ms"))
+_CHANGES: LiteralString = """
+    select event_no, scope, subject, state, is_flatten, at, set_by, why from risk.state_events order by event_no
+"""
+_INSERT: LiteralString = """
+    insert into risk.state_events (scope, subject, state, is_flatten, at, set_by, why)
+    values (%(scope)s, %(subject)s, %(state)s, %(is_flatten)s, %(at)s, %(set_by)s, %(why)s)
+    returning event_no, scope, subject, state, is_flatten, at, set_by, why
+"""
+_END_SUBMISSIONS: LiteralString = """
+    select pg_terminate_backend(pid) from pg_locks
+    where locktype = 'advisory' and classid = %(space)s::oid and objid = %(key)s::oid
+      and database = (select oid from pg_database where datname = current_database())
+      and mode = 'ShareLock' and granted
+"""
