@@ -81,6 +81,7 @@ APPEND_ONLY = (
     "ops.validations",
     "risk.approvals",
     "risk.breaker_events",
+    "risk.state_events",
     "risk.verdict_checks",
     "risk.verdicts",
     "strategy.backtest_equity",

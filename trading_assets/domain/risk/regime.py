@@ -72,4 +72,4 @@ def correlation(returns: Floats) -> float | None:
         return None
     standard = (moving - moving.mean(axis=0)) / moving.std(axis=0)
     total = float(np.square(standard.sum(axis=1)).mean())
-    return (total - count) / (count * (count - 1))
+    return float((total - count) / (count * (count - 1)))
