@@ -1,6 +1,7 @@
 """From targets to intents: how many shares each strategy has to buy or sell to hold what it wants.
 
-sizing.py computes how many shares a target is, by the strategy's method. Whether they may be traded is not decided here.
+How many shares a target is follows from the strategy's method (sizing.py). Whether they may be traded is not decided
+here.
 """
 
 from __future__ import annotations
