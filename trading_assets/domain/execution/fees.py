@@ -40,12 +40,12 @@ class FeeSchedule:
 
     def rate_on(self, day: date) -> Decimal:
         """USD a share, or a million USD sold, in force on `day`; zero where `is_rate_known` is false."""
-        row = self._row_on(day)
+        row = self.row_on(day)
         return ZERO if row is None or row.rate is None else row.rate
 
     def is_rate_known(self, day: date) -> bool:
         """False before the first sourced row and in gaps between sources: a report of such days must say so."""
-        row = self._row_on(day)
+        row = self.row_on(day)
         return row is not None and row.rate is not None
 
     def charge(self, fill: Fill) -> Decimal:
@@ -55,11 +55,12 @@ class FeeSchedule:
         rate = self.rate_on(fill.session_date)
         if not self.is_per_share:
             return fill.qty * fill.price * rate / MILLION
-        row = self._row_on(fill.session_date)
+        row = self.row_on(fill.session_date)
         cap = None if row is None else row.cap
         return fill.qty * rate if cap is None else min(fill.qty * rate, cap)
 
-    def _row_on(self, day: date) -> FeeRate | None:
+    def row_on(self, day: date) -> FeeRate | None:
+        """What was in force on `day`; None before the first row."""
         index = bisect_right(self.rates, day, key=lambda row: row.effective)
         return self.rates[index - 1] if index else None
 
