@@ -81,6 +81,8 @@ APPEND_ONLY = (
     "ops.validations",
     "risk.approvals",
     "risk.breaker_events",
+    "risk.limit_confirmations",
+    "risk.limits",
     "risk.state_events",
     "risk.verdict_checks",
     "risk.verdicts",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from trading_assets.adapters.errors import ContractBroken
 from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.risk.intents import SizeRule
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
 
 
 def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> Rules:
-    """The rules of `settings`, with the `changes` of its limits from the times on at which they count."""
+    """The rules of `settings`, with the `changes` of its limits from the times on at which they count.
+
+    Raises ContractBroken for changes that no longer fit to what trading.yaml says now.
+    """
     broker = settings.broker
+    try:
+        changed = schedule(settings.risk.model_dump(), changes, limits_of(settings))
+    except ValueError as error:
+        raise ContractBroken(
+            f"The limits of trading.yaml and those that were set do not fit ({error}): "
+            "correct trading.yaml, or set the limit anew with `trading limit set`."
+        ) from error
     return Rules(
         limits=RiskLimits.of(settings.risk.model_dump()),
         fill_model=FillModel(broker.slippage_bps, broker.volume_limit),
@@ -29,7 +40,7 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
             for name, strategy in settings.strategies.items()
             if strategy.exits is not None
         },
-        changes=schedule(settings.risk.model_dump(), changes, limits_of(settings)),
+        changes=changed,
         sizes={name: _size_rule(strategy) for name, strategy in settings.strategies.items() if strategy.position_size},
     )
 

@@ -19,6 +19,7 @@ from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
 from trading_assets.cli.events import events
+from trading_assets.cli.limits import limit
 from trading_assets.cli.new import new
 from trading_assets.cli.prove import prove
 from trading_assets.cli.query import sql
@@ -71,6 +72,7 @@ for command in (
     ledger,
     account,
     breaker,
+    limit,
     clock,
     strategy,
     new,

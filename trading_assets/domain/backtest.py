@@ -20,6 +20,7 @@ from trading_assets.domain import simulation
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership
+from trading_assets.domain.risk.limit_changes import LimitChange
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.facts import Facts
 from trading_assets.domain.strategy.indicators import Floats, Indicator
@@ -70,7 +71,7 @@ class MarketRecord:
     """All that backtests over the sessions first..last read, as known at `now` (UTC). Read it once for many of them.
 
     `known` also has the parts before `first`, which only strategies with a state live through. `facts_of` says what a
-    strategy may know besides bars.
+    strategy may know besides bars, `limit_changes` what persons made of the account's limits.
 
     Of what is computed of it the newest is kept: configurations that follow each other have much in common.
     """
@@ -83,6 +84,7 @@ class MarketRecord:
     tape: Tape
     sectors: Sectors
     facts_of: Callable[[Strategy, Part], Facts]
+    limit_changes: Sequence[LimitChange] = ()
     _signals: _Kept = field(default_factory=lambda: _Kept(MOST_SIGNALS), repr=False)
     _indicators: _Kept = field(default_factory=lambda: _Kept(MOST_INDICATORS), repr=False)
 
@@ -227,22 +229,44 @@ class Stage:
     last: date
 
 
+Report = Callable[[int, int], None]
+"""Told how many bar closes of how many have been lived through."""
+
+
 def trade(
-    record: MarketRecord, targets: Sequence[Target], terms: Terms, first: date | None = None, last: date | None = None
+    record: MarketRecord,
+    targets: Sequence[Target],
+    terms: Terms,
+    first: date | None = None,
+    last: date | None = None,
+    report: Report | None = None,
 ) -> Journal:
     """A new account lives through the sessions first..last, by default all of `record`. Raises NothingStoredError."""
     stage = Stage(targets, terms.rules, first or record.first, last or record.last)
-    return trade_in_turn(record, [stage], terms.account_id, terms.opening_cash_usd)
+    return trade_in_turn(record, [stage], terms.account_id, terms.opening_cash_usd, report)
 
 
-def trade_in_turn(record: MarketRecord, stages: Sequence[Stage], account_id: str, opening_cash_usd: Decimal) -> Journal:
+def trade_in_turn(
+    record: MarketRecord,
+    stages: Sequence[Stage],
+    account_id: str,
+    opening_cash_usd: Decimal,
+    report: Report | None = None,
+) -> Journal:
     """A new account lives through the stages, which follow upon each other, with all three phases at each bar close.
 
-    Raises NothingStoredError.
+    `report` hears of every bar close, stage by stage. Raises NothingStoredError.
     """
     account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
     for stage in stages:
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
         moments = record.tape.moments(wanted, stage.first, stage.last, record.now)
-        simulation.walk(account, moments, stage.rules, {}, (), journal)
+        simulation.walk(account, _reported(moments, report), stage.rules, {}, (), journal)
     return journal
+
+
+def _reported(moments: Sequence[simulation.Moment], report: Report | None) -> Iterator[simulation.Moment]:
+    for done, moment in enumerate(moments, start=1):
+        yield moment
+        if report is not None:
+            report(done, len(moments))

@@ -13,6 +13,7 @@ from trading_assets.adapters.errors import NotFound
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.instruments import sector_facts
+from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.market import bars_as_of
 from trading_assets.adapters.postgres.proofs import stored_facts
 from trading_assets.adapters.postgres.recorded_tape import read_tape
@@ -45,6 +46,7 @@ def read_market_record(
         raise NotFound(f"There is no trading session from {first} to {last} that is over.")
     with database.transaction() as connection:
         tape = read_tape(database, connection, settings.universe, days[0], days[-1], now)
+        changes = limit_changes(connection, settings.broker.kind)
     return MarketRecord(
         first=days[0],
         last=days[-1],
@@ -57,6 +59,7 @@ def read_market_record(
         tape=tape,
         sectors=Sectors(sector_facts(database, settings.universe)),
         facts_of=lambda strategy, part: stored_facts(database, strategy, settings.members, part.knowledge_time),
+        limit_changes=[one for one in changes if one.counts_from and one.counts_from <= session(days[-1]).closes_at],
     )
 
 
@@ -98,7 +101,7 @@ def _known(database: Database, universe: Sequence[str], timeframe: Timeframe, pa
 
 
 def data_hash(record: MarketRecord) -> str:
-    """64 hex digits over all bars, corporate actions and gates in `record`: another hash, other data."""
+    """64 hex digits over all bars, actions, gates and changed limits in `record`: another hash, other data."""
     digest = hashlib.sha256()
     for timeframe, known in sorted(record.known.items()):
         for one in known:
@@ -113,4 +116,6 @@ def data_hash(record: MarketRecord) -> str:
     for facts in parts_of_tape:
         for key in sorted(facts):
             digest.update(repr((key, facts[key])).encode())
+    for change in record.limit_changes:
+        digest.update(repr((change.name, change.value, change.counts_from)).encode())
     return digest.hexdigest()

@@ -16,6 +16,7 @@ from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFo
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.breakers import clearances
+from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.promotions import order_refusal
@@ -75,7 +76,7 @@ class TradingDesk:
             moments = self._cleared(connection, record.account_id, self._moments(connection, first, last))
             recorded = ledger.recorded_verdicts(connection, record.account_id, first, last)
             sent = ledger.sent_intents(connection, record.account_id, first, last)
-            simulation.walk(account, moments, self._rules, recorded, sent, journal)
+            simulation.walk(account, moments, self._rules(connection), recorded, sent, journal)
             ledger.refuse_vanished(connection, record.account_id, first, last, journal)
             return self._store(connection, account, journal)
 
@@ -108,7 +109,7 @@ class TradingDesk:
             }
             self._count_unsent(connection, account, newest)
             recorded = ledger.recorded_verdicts(connection, account.book.account_id, day, day)
-            simulation.decide(account, newest, self._rules, recorded, journal, approved_at=self.now)
+            simulation.decide(account, newest, self._rules(connection), recorded, journal, approved_at=self.now)
             return self._store(connection, account, journal)
 
     def submit(self, day: date) -> Outcomes:
@@ -128,15 +129,14 @@ class TradingDesk:
                     continue
                 decided_in = session(intent.session_date)
                 simulation.submit(
-                    account, [(verdict, approval)], intent.decision_at, decided_in, self._rules.exits, journal
+                    account, [(verdict, approval)], intent.decision_at, decided_in, self._rules(connection).exits, journal
                 )
             return self._store(connection, account, journal, refused)
 
     # The account ------------------------------------------------------------------------------------
 
-    @property
-    def _rules(self) -> simulation.Rules:
-        return rules_of(self.settings)
+    def _rules(self, connection: psycopg.Connection) -> simulation.Rules:
+        return rules_of(self.settings, limit_changes(connection, self.settings.broker.kind))
 
     def _newest_decision(self) -> datetime:
         """The newest bar close at which a strategy decides: by the hour, by the day, or whichever of both is later."""
@@ -195,10 +195,10 @@ class TradingDesk:
                 f"Session {day} is over, but the bar that closes it is not stored: "
                 f"run hourly_tick_job for session {day} first."
             )
-        newest = None
+        newest, rules = None, self._rules(connection)
         for moment in moments:
             if account.as_of is None or moment.at > account.as_of:
-                simulation.advance(account, moment, self._rules, journal)
+                simulation.advance(account, moment, rules, journal)
             newest = moment
         return account, journal, newest if newest and newest.session.date == day else None
 
@@ -238,7 +238,8 @@ class TradingDesk:
             reference_prices={} if verdict.reference_price is None else {intent.symbol: verdict.reference_price},
             gates={symbol: state for (_, symbol), state in gates.items()},
         )
-        failed = [check for check in recheck(intent, approval.qty, snapshot, self._rules.limits) if not check.is_passed]
+        limits = self._rules(connection).limits_at(self.now)
+        failed = [check for check in recheck(intent, approval.qty, snapshot, limits) if not check.is_passed]
         return ", ".join(f"{check.rule_id} {check.reason_code}" for check in failed) or None
 
     def _store(
