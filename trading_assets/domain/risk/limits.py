@@ -14,17 +14,18 @@ from typing import Any
 from trading_assets.domain.values import ZERO, decimal_of
 
 _ONE = Decimal(1)
+_STEP = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
-    """Limits of the pre-trade review. Shares of equity are fractions (0.10 is 10 %); losses are positive fractions.
+    """Limits of the pre-trade review. Decimals are fractions of at most six places (0.10 is 10 %), int counts things.
 
-    Raises ValueError naming the field when a limit is not finite or outside its range: a limit that cannot bind is no
-    limit.
+    Losses are positive. A limit that is None does not bind. Raises ValueError naming the field when a limit is not
+    finite or outside its range: a limit that cannot bind is no limit.
     """
 
-    max_order_qty: Decimal
+    max_order_qty: int
     max_order_notional: Decimal
     max_position: Decimal
     max_gross_exposure: Decimal
@@ -39,15 +40,17 @@ class RiskLimits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Decimal) and not value.is_finite():
-                raise ValueError(f"risk limit {field.name} is {value}: set a finite number")
+            if isinstance(value, Decimal):
+                if not value.is_finite():
+                    raise ValueError(f"risk limit {field.name} is {value}: set a finite number")
+                self._require(field.name, value == value.quantize(_STEP), "a number of at most six decimals")
         for name in ("cash_buffer", "rebalance_band"):
             self._require(name, ZERO <= getattr(self, name) < _ONE, "at least 0 and below 1")
         for name in ("max_order_notional", "max_position", "max_gross_exposure"):
             self._require(name, ZERO < getattr(self, name) <= _ONE, "above 0 and at most 1")
         for name in ("stop_new_daily_loss", "stop_all_daily_loss", "stop_all_drawdown"):
             self._require(name, ZERO < getattr(self, name) < _ONE, "above 0 and below 1")
-        self._require("max_order_qty", self.max_order_qty >= _ONE, "at least one share")
+        self._require("max_order_qty", self.max_order_qty >= 1, "at least one share")
         self._require("approval_ttl", self.approval_ttl > timedelta(0), "above zero")
         self._require(
             "stop_all_daily_loss", self.stop_all_daily_loss >= self.stop_new_daily_loss, "at least stop_new_daily_loss"
@@ -61,7 +64,8 @@ class RiskLimits:
     def of(cls, numbers: Mapping[str, Any]) -> RiskLimits:
         """Limits from the plain numbers of the settings' `risk` section (`settings.risk.model_dump()`)."""
         rest = dict(numbers)
-        allow_short = bool(rest.pop("allow_short"))
         approval_ttl = timedelta(seconds=rest.pop("approval_ttl_s"))
-        decimals = {name: decimal_of(number) for name, number in rest.items()}
-        return cls(approval_ttl=approval_ttl, allow_short=allow_short, **decimals)
+        exact: dict[str, Any] = {
+            name: decimal_of(number) if isinstance(number, float) else number for name, number in rest.items()
+        }
+        return cls(approval_ttl=approval_ttl, **exact)

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from trading_assets.domain.risk.case import Case, Standing
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.rules import RULES, Rule
+from trading_assets.domain.risk.rules.catalogue import RULES, Rule
 from trading_assets.domain.risk.verdicts import AccountSnapshot, CheckResult, Intent, Outcome, Verdict
 from trading_assets.domain.values import ZERO, Side
 
@@ -24,10 +25,11 @@ def review(
     Every rule answers every intent. Each approved quantity counts as a working order for the intents after it, so the
     approved ones fit together, not only one by one. A reduction that leaves less than one share is a denial.
     """
-    projection = Projection(snapshot)
+    standing, projection = Standing(snapshot, limits), Projection(snapshot)
     verdicts = []
     for intent in sorted(intents, key=_place):
-        checks = tuple(rule.answer(intent, snapshot, limits, projection) for rule in rules)
+        case = Case(intent, standing, projection)
+        checks = tuple(rule.answer(case) for rule in rules)
         verdict = _verdict(intent, snapshot, checks)
         if verdict.outcome is not Outcome.DENIED:
             projection.approve(intent, verdict.approved_qty)
@@ -42,9 +44,8 @@ def recheck(
 
     `snapshot` is read in that transaction and does not contain this order yet.
     """
-    order = replace(intent, qty=qty)
-    projection = Projection(snapshot)
-    return tuple(rule.answer(order, snapshot, limits, projection) for rule in rules if rule.is_rechecked)
+    case = Case(replace(intent, qty=qty), Standing(snapshot, limits), Projection(snapshot))
+    return tuple(rule.answer(case) for rule in rules if rule.is_rechecked)
 
 
 def _place(intent: Intent) -> tuple[bool, str, str, int, str]:

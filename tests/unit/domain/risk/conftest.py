@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,8 @@ from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose, TradingState
 from trading_assets.domain.values import Side
 from trading_assets.settings import RiskSettings
+
+COUNTS = {field.name for field in fields(RiskLimits) if "int" in str(field.type)}
 
 CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
 SESSION = date(2012, 6, 1)
@@ -94,6 +96,7 @@ def limits() -> Callable[..., RiskLimits]:
     """The default limits of trading.yaml with changes."""
 
     def build(**changes: Any) -> RiskLimits:
-        return replace(RiskLimits.of(RiskSettings().model_dump()), **_exact(changes))
+        counts = {name: value for name, value in changes.items() if name in COUNTS}
+        return replace(RiskLimits.of(RiskSettings().model_dump()), **_exact(changes) | counts)
 
     return build

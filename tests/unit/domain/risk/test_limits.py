@@ -14,7 +14,7 @@ from trading_assets.settings import RiskSettings
 
 def test_limits_of_the_default_settings_are_exact_decimals() -> None:
     assert RiskLimits.of(RiskSettings().model_dump()) == RiskLimits(
-        max_order_qty=Decimal(10_000),
+        max_order_qty=10_000,
         max_order_notional=Decimal("0.1"),
         max_position=Decimal("0.1"),
         max_gross_exposure=Decimal("0.8"),
@@ -31,12 +31,12 @@ def test_limits_of_the_default_settings_are_exact_decimals() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("max_order_qty", "0.5"),
-        ("max_order_qty", "NaN"),
+        ("max_order_qty", 0),
         ("max_order_notional", 0),
         ("max_order_notional", "1.01"),
         ("max_position", "NaN"),
         ("max_position", "1.01"),
+        ("max_position", "0.1000001"),
         ("max_gross_exposure", "Infinity"),
         ("max_gross_exposure", -1),
         ("cash_buffer", 1),

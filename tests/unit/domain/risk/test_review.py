@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import wraps
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.review import review
-from trading_assets.domain.risk.rules import RULES, Rule
-from trading_assets.domain.risk.verdicts import AccountSnapshot, CheckResult, Intent, Outcome, TradingState, Verdict
+from trading_assets.domain.risk.rules.catalogue import RULES, Rule
+from trading_assets.domain.risk.rules.ruling import FLAG, Ruling
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, TradingState, Verdict
 from trading_assets.domain.values import ReasonCode, Side
 
 LARGE_ORDER = {"max_order_notional": "0.5"}
@@ -31,7 +33,8 @@ class Scenario(NamedTuple):
 
 
 SCENARIOS = {
-    "RC-01": Scenario(ReasonCode.TRADING_STATE_HALTED, {"trading_state": TradingState.HALTED}, {}, {}),
+    "RC-01a": Scenario(ReasonCode.TRADING_STATE_HALTED, {"trading_state": TradingState.HALTED}, {}, {}),
+    "RC-01b": Scenario(ReasonCode.TRADING_STATE_REDUCING, {"trading_state": TradingState.REDUCING}, {}, {}),
     "RC-03": Scenario(ReasonCode.QUALITY_GATE_CLOSED, {"gates": {"AAA": "pending"}}, {}, {}),
     "RC-10": Scenario(ReasonCode.QUANTITY_INVALID, {}, {"qty": "1.5"}, {}),
     "RC-13": Scenario(ReasonCode.QUANTITY_EXCEEDS_LIMIT, {"reference_prices": {"AAA": "0.5"}}, {"qty": 10_001}, {}),
@@ -98,11 +101,12 @@ def test_rule_when_removed_lets_its_scenario_through(rule: Rule, verdict_of: Any
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.rule_id)
 def test_rule_when_flipped_stops_what_is_in_order(rule: Rule, snapshot: Any, intent: Any, limits: Any) -> None:
-    def flipped(*arguments: Any) -> CheckResult:
-        result = rule.check(*arguments)
-        return replace(result, is_passed=not result.is_passed, reason_code=ReasonCode.INPUT_MISSING)
+    @wraps(rule.function)
+    def flipped(*numbers: Any) -> Ruling:
+        ruling = rule.function(*numbers)
+        return ruling._replace(is_passed=not ruling.is_passed)
 
-    rules = [replace(other, check=flipped) if other is rule else other for other in RULES]
+    rules = [replace(other, function=flipped) if other is rule else other for other in RULES]
     (verdict,) = review([intent()], snapshot(), limits(), rules)
     assert verdict.outcome is Outcome.DENIED
 
@@ -150,10 +154,11 @@ def test_reduction_below_one_share_is_a_denial_with_its_caps(snapshot: Any, inte
 def test_failed_rule_that_allows_everything_contradicts_itself_and_denies(
     snapshot: Any, intent: Any, limits: Any
 ) -> None:
-    def contradict(*_: Any) -> CheckResult:
-        return CheckResult("RC-99", False, ReasonCode.QUANTITY_INVALID, None, None, Decimal(100))
+    def contradict() -> Ruling:
+        return Ruling(False, 0, 0, 100)
 
-    (verdict,) = review([intent()], snapshot(), limits(), [Rule("RC-99", "contradiction", contradict)])
+    rule = Rule("RC-99", "contradiction", contradict, ReasonCode.QUANTITY_INVALID, FLAG)
+    (verdict,) = review([intent()], snapshot(), limits(), [rule])
     assert (verdict.outcome, verdict.approved_qty) == (Outcome.DENIED, 0)
 
 

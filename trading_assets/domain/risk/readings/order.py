@@ -1,0 +1,96 @@
+"""Readings of one intent, its symbol, and what the account already has or wants of it.
+
+Fractions of a share count as whole ones on their worse side.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from trading_assets.domain.risk.inputs import finite, positive
+from trading_assets.domain.risk.rules.ruling import GATE, Count, Direction, Gate, NanoShares, Shares, Usd
+
+if TYPE_CHECKING:
+    from trading_assets.domain.risk.case import Case
+
+
+def direction(case: Case) -> Direction:
+    return case.intent.side.sign
+
+
+def requested_qty(case: Case) -> NanoShares:
+    """The quantity as it was asked for, whole or not, positive or not."""
+    return floor(finite(case.intent.qty, "qty").scaleb(9))
+
+
+def qty_decimals(case: Case) -> Count:
+    """With how many decimals the quantity is written."""
+    return max(0, -int(finite(case.intent.qty, "qty").as_tuple().exponent))
+
+
+def qty(case: Case) -> Shares:
+    return ceil(positive(case.intent.qty, "qty"))
+
+
+def gate(case: Case) -> Gate:
+    """State of the quality gate of the symbol's bars; a state of another name counts as closed."""
+    state = case.snapshot.gates.get(case.intent.symbol, "absent")
+    return GATE.words.index(state if state in GATE.words else "closed")
+
+
+def reference_price(case: Case) -> Usd:
+    """Raw close of the bar that was decided on."""
+    return case.projection.reference_price(case.intent.symbol)
+
+
+def worst_price(case: Case) -> Usd:
+    """What the broker asks buying power for: the reference price and its premium for a market order of this side."""
+    return case.projection.worst_price(case.intent.symbol, case.intent.side)
+
+
+def directed_qty(case: Case) -> Shares:
+    """Shares held along the side when all orders of that side fill and none of the other; negative: against it."""
+    return case.projection.directed_qty(case.intent.symbol, case.intent.side)
+
+
+def closable_qty(case: Case) -> Shares:
+    """Shares that an order of this side can surely close: beyond them it would open or flip the position."""
+    return case.projection.closable_qty(case.intent.symbol, case.intent.side)
+
+
+def worst_qty(case: Case) -> Shares:
+    """The largest absolute position that any subset of the orders can lead to."""
+    return case.projection.worst_qty(case.intent.symbol)
+
+
+def strategy_long_qty(case: Case) -> Shares:
+    """Shares that the strategy owns when all its sells fill and none of its buys; 0 when it is short."""
+    return max(0, case.projection.strategy_long_qty(case.intent.strategy, case.intent.symbol))
+
+
+def other_symbols_usd(case: Case) -> Usd:
+    """Sum of the worst absolute values of all other symbols."""
+    return case.projection.gross_without_usd(case.intent.symbol)
+
+
+def reserved_usd(case: Case) -> Usd:
+    """Cash that working orders, approvals of this moment and short positions may still need."""
+    return case.projection.reserved_usd()
+
+
+READINGS = (
+    direction,
+    requested_qty,
+    qty_decimals,
+    qty,
+    gate,
+    reference_price,
+    worst_price,
+    directed_qty,
+    closable_qty,
+    worst_qty,
+    strategy_long_qty,
+    other_symbols_usd,
+    reserved_usd,
+)

@@ -1,0 +1,64 @@
+"""The order on its own: its quantity, its value, what it may cost and what it sells. Equality passes every cap.
+
+Caps on value and cost count only shares that open: an order that surely closes is never trapped by them.
+"""
+
+from __future__ import annotations
+
+from trading_assets.domain.risk.rules.ruling import (
+    Count,
+    Direction,
+    Flag,
+    NanoShares,
+    Ppm,
+    Ruling,
+    Shares,
+    Usd,
+    ceil_share,
+    floor_share,
+)
+
+
+def whole_quantity(requested_qty: NanoShares, qty_decimals: Count) -> Ruling:
+    """RC-10: positive whole shares, written with at most nine decimals."""
+    is_whole = requested_qty > 0 and requested_qty % 1_000_000_000 == 0 and qty_decimals <= 9
+    return Ruling(is_whole, requested_qty, 0, 0)
+
+
+def order_quantity(qty: Shares, max_order_qty: Shares) -> Ruling:
+    """RC-13: shares of one order. Closing orders too: what is cut off is wanted again at the next decision."""
+    return Ruling(qty <= max_order_qty, qty, max_order_qty, max_order_qty)
+
+
+def order_notional(
+    qty: Shares, closable_qty: Shares, reference_price: Usd, equity_usd: Usd, max_order_notional: Ppm
+) -> Ruling:
+    """RC-14: USD value of the opening shares of one order, at the reference price."""
+    limit_usd = floor_share(equity_usd, max_order_notional)
+    value_usd = max(0, qty - closable_qty) * reference_price
+    return Ruling(value_usd <= limit_usd, value_usd, limit_usd, closable_qty + limit_usd // reference_price)
+
+
+def buying_power(
+    qty: Shares,
+    closable_qty: Shares,
+    worst_price: Usd,
+    cash_usd: Usd,
+    reserved_usd: Usd,
+    equity_usd: Usd,
+    cash_buffer: Ppm,
+) -> Ruling:
+    """RC-17: worst-case USD cost of the opening shares against cash that nothing else needs.
+
+    Free is settled cash less the buffer, working orders, approvals of this moment and what shorts reserve. Sells add
+    nothing before they are executed.
+    """
+    free_usd = max(0, cash_usd - ceil_share(equity_usd, cash_buffer) - reserved_usd)
+    cost_usd = max(0, qty - closable_qty) * worst_price
+    return Ruling(cost_usd <= free_usd, cost_usd, free_usd, closable_qty + free_usd // worst_price)
+
+
+def short_sale(direction: Direction, qty: Shares, strategy_long_qty: Shares, allow_short: Flag) -> Ruling:
+    """RC-18: unless shorts are allowed, a sell stays within what its own strategy surely still owns."""
+    sold_qty = qty if direction < 0 else 0
+    return Ruling(allow_short or sold_qty <= strategy_long_qty, sold_qty, strategy_long_qty, strategy_long_qty)
