@@ -22,6 +22,7 @@ from trading_assets.settings import temporary_environment
 
 PROJECT_DIRECTORY = Path(__file__).parents[2] / "dbt_project"
 _GENERATED = frozenset({"target", "logs", ".user.yml"})
+_PARSED = "partial_parse.msgpack"
 _KEPT_FIELDS = (
     "name", "resource_type", "schema", "identifier", "description", "columns", "config", "meta", "attached_node",
     "raw_code", "checksum", "original_file_path",
@@ -72,29 +73,30 @@ class DbtProject:
         kept = self.target / f"nodes-{self.sources_hash()[:16]}.json"
         if not kept.exists():
             print(f"dbt: reading {self.directory}, because its files changed since the last time", file=sys.stderr)
-            self._keep(kept, _reduced(self._parsed_manifest()))
+            self._read_project(kept)
         nodes: dict[str, Any] = json.loads(kept.read_text())
         return nodes
 
-    def _parsed_manifest(self) -> dict[str, Any]:
+    def _read_project(self, kept: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "parse", *self._locations(Path(scratch))]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-            if done.returncode:
-                raise ContractBroken(
-                    f"dbt cannot read {self.directory}: {(done.stdout + done.stderr).strip()[-2000:]} "
-                    "Correct the file it names; `dbt parse` shows the same message."
-                )
-            manifest: dict[str, Any] = json.loads((Path(scratch) / "manifest.json").read_text())
-            return manifest
+            manifest = self._parsed_manifest(Path(scratch))
+            self.target.mkdir(parents=True, exist_ok=True)
+            for stale in self.target.glob("nodes-*.json"):
+                stale.unlink(missing_ok=True)
+            _write_at_once(kept, json.dumps(_reduced(manifest)).encode())
+            # With it the next build reads only what changes from now on.
+            _write_at_once(self.target / _PARSED, (Path(scratch) / _PARSED).read_bytes())
 
-    def _keep(self, path: Path, nodes: Mapping[str, Any]) -> None:
-        self.target.mkdir(parents=True, exist_ok=True)
-        for stale in self.target.glob("nodes-*.json"):
-            stale.unlink(missing_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(nodes))
-        partial.replace(path)
+    def _parsed_manifest(self, target: Path) -> dict[str, Any]:
+        command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "parse", *self._locations(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise ContractBroken(
+                f"dbt cannot read {self.directory}: {(done.stdout + done.stderr).strip()[-2000:]} "
+                "Correct the file it names; `dbt parse` shows the same message."
+            )
+        manifest: dict[str, Any] = json.loads((target / "manifest.json").read_text())
+        return manifest
 
     def build(self, url: str, select: Sequence[str] = ()) -> list[NodeResult]:
         """`dbt build` against the database at `url` (postgresql://...), in this process.
@@ -143,6 +145,13 @@ def connection_environment(url: str) -> dict[str, str]:
     }
     parts = conninfo_to_dict(url)
     return {variable: str(parts[name]) for name, variable in names.items() if parts.get(name)}
+
+
+def _write_at_once(path: Path, content: bytes) -> None:
+    """No reader sees a part of it."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
 
 
 def _ensure_reachable(url: str) -> None:

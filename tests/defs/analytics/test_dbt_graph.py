@@ -47,7 +47,7 @@ def test_specs_agree_with_those_of_dagster_dbt(tmp_path: Path) -> None:
     from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
     from dagster_dbt.asset_utils import build_dbt_specs
 
-    manifest = DbtProject(target=tmp_path)._parsed_manifest()
+    manifest = DbtProject(target=tmp_path)._parsed_manifest(tmp_path)
     # The tables of one asset are several sources, which dagster_dbt accepts only when asked to.
     settings = DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
     specs, checks = build_dbt_specs(
