@@ -15,10 +15,10 @@ from trading_assets.domain.values import ZERO, Side
 
 # The broker values a market buy at 4 % and a short sale at 3 % above the market when it asks for buying power.
 WORST_FILL = {Side.BUY: Decimal("1.04"), Side.SELL: Decimal("1.03")}
-_WORST_PPM = {side: int(factor * MILLION) for side, factor in WORST_FILL.items()}
+WORST_PPM = {side: int(factor * MILLION) for side, factor in WORST_FILL.items()}
 
 # A filled short's proceeds are part of cash and stay reserved, together with its own value as collateral.
-_SHORT_RESERVE = 2
+SHORT_RESERVE = 2
 
 
 class Projection:
@@ -58,7 +58,7 @@ class Projection:
 
     def worst_price(self, symbol: str, side: Side) -> int:
         """What the broker may ask for a share that opens."""
-        return ceil_share(self.reference_price(symbol), _WORST_PPM[side])
+        return ceil_share(self.reference_price(symbol), WORST_PPM[side])
 
     def directed_qty(self, symbol: str, side: Side) -> int:
         """Shares held along `side` when all orders of that side fill and none of the other; negative: against it."""
@@ -144,4 +144,4 @@ class Projection:
         held = self._snapshot.positions.get(symbol, ZERO)
         short, worst_short = max(0, ceil(-held)), max(0, ceil(self._snapshot.working_sells.get(symbol, ZERO) - held))
         price = self._price(symbol)
-        return short * _SHORT_RESERVE * price + (worst_short - short) * ceil_share(price, _WORST_PPM[Side.SELL])
+        return short * SHORT_RESERVE * price + (worst_short - short) * ceil_share(price, WORST_PPM[Side.SELL])
