@@ -60,5 +60,5 @@ def buying_power(
 
 def short_sale(direction: Direction, qty: Shares, strategy_long_qty: Shares, allow_short: Flag) -> Ruling:
     """RC-18: unless shorts are allowed, a sell stays within what its own strategy surely still owns."""
-    sold_qty = qty if direction < 0 else 0
+    sold_qty = qty if direction == -1 else 0
     return Ruling(allow_short or sold_qty <= strategy_long_qty, sold_qty, strategy_long_qty, strategy_long_qty)
