@@ -21,6 +21,7 @@ from trading_assets.domain.execution.ids import activity_id, client_order_id
 from trading_assets.domain.execution.ledger import Activity, ActivityKind, Book, Fill
 from trading_assets.domain.execution.matching import work_bar
 from trading_assets.domain.execution.orders import (
+    STOPS,
     Order,
     OrderStatus,
     OrderType,
@@ -32,17 +33,34 @@ from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, 
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.sessions import Session
-from trading_assets.domain.risk.breakers import due_clearances, evaluate
+from trading_assets.domain.risk.breakers import (
+    DEFAULT_RULES,
+    Breaker,
+    BreakerAction,
+    BreakerRule,
+    Trip,
+    due_clearances,
+    evaluate,
+    judge,
+    losing_streak,
+    missing_share,
+)
 from trading_assets.domain.risk.exposure import WORST_FILL
 from trading_assets.domain.risk.intents import SizeRule, intents_from_targets
 from trading_assets.domain.risk.limit_changes import Schedule
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.protections import Lock, Protection, TradeRecord, locks_at
+from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime
 from trading_assets.domain.risk.review import review
-from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, Purpose, TradingState, Verdict
+from trading_assets.domain.risk.trading_states import ALL_ACTIVE, TradingStates
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.strategy.targets import Target
-from trading_assets.domain.values import QTY_STEP, ZERO, Side
+from trading_assets.domain.values import QTY_STEP, ZERO, Side, plain
 
 T = TypeVar("T")
+
+OPERATOR = "operator"
+"""The strategy version of an intent that no strategy decided."""
 
 UNKNOWN = Decimal("NaN")
 """A number that is missing: every rule that needs it denies."""
@@ -53,7 +71,8 @@ class Moment:
     """One bar close of a session: what closed at `at` (UTC), what takes effect, what the strategies want.
 
     `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol; `clearances`
-    are the breakers that a person cleared since the moment before.
+    are what happened to breakers since the moment before without the time loop: a person cleared one, or the record of
+    orders tripped it. `states` are those that persons declared, `regime` is that of the newest session's close.
     """
 
     at: datetime
@@ -63,6 +82,8 @@ class Moment:
     targets: Sequence[Target]
     gates: Mapping[str, str]
     clearances: Sequence[BreakerEvent] = ()
+    states: TradingStates = ALL_ACTIVE
+    regime: Regime = UNKNOWN_REGIME
 
     @property
     def closes(self) -> dict[str, Decimal]:
@@ -79,7 +100,7 @@ class Rules:
     """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none.
 
     `limits` hold until the first of the `changes`, each of which holds until the next. `sizes` says by strategy how
-    many shares a target is.
+    many shares a target is. `breakers` are those that are configured, by name, beside the ones that the limits have.
     """
 
     limits: RiskLimits
@@ -87,6 +108,8 @@ class Rules:
     exits: Mapping[str, ExitPlan] = field(default_factory=dict)
     changes: Schedule = ()
     sizes: Mapping[str, SizeRule] = field(default_factory=dict)
+    breakers: Mapping[str, BreakerRule] = field(default_factory=dict)
+    protections: Sequence[Protection] = ()
 
     def limits_at(self, at: datetime) -> RiskLimits:
         """The limits that hold at `at` (UTC)."""
@@ -97,13 +120,19 @@ class Rules:
 class Account:
     """An account between two moments. `as_of` is the last bar close it has lived through (UTC), None before the first.
 
-    `tripped` holds the event that latched each breaker, `breaker_events` the number of the last event of each.
+    `tripped` holds the event that latched each breaker, `breaker_events` the number of the last event of each, and
+    `cleared_at` when one that is not latched was last cleared. `stop_orders` are the ids of all its stop orders.
+    `states` and `locks` are what `take_notice` found last.
     """
 
     book: Book
     working: dict[str, WorkingOrder] = field(default_factory=dict)
     tripped: dict[str, BreakerEvent] = field(default_factory=dict)
     breaker_events: dict[str, int] = field(default_factory=dict)
+    cleared_at: dict[str, datetime] = field(default_factory=dict)
+    stop_orders: set[str] = field(default_factory=set)
+    states: TradingStates = ALL_ACTIVE
+    locks: Sequence[Lock] = ()
     session_fills: list[Fill] = field(default_factory=list)
     start_equity_usd: Decimal = ZERO
     session_date: date | None = None
@@ -157,7 +186,7 @@ def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) ->
     for clearance in moment.clearances:
         _record_breaker(account, clearance, journal)
     if account.session_date != moment.session.date:
-        _begin_session(account, moment, journal)
+        _begin_session(account, moment, rules, journal)
     for bar in moment.bars:
         _take_fills(account, bar, moment.session, rules.fill_model, journal)
     book.mark(moment.closes)
@@ -166,7 +195,7 @@ def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) ->
     _follow_positions(account, moment.at, moment.session, journal)
     account.as_of = moment.at
     journal.equity.append(equity_point(account))
-    _trip_breakers(account, moment, rules.limits_at(moment.at), journal)
+    _trip_breakers(account, moment, rules, journal)
     if moment.closes_session:
         journal.positions.extend(position_snapshots(account))
 
@@ -186,9 +215,10 @@ def decide(
     if not moment.targets:
         return []
     limits = rules.limits_at(approved_at)
+    take_notice(account, moment.at, moment.states, rules)
     snapshot = account_snapshot(account, moment.at, moment.closes, moment.gates)
     wanted_by = rules.limits_at(moment.at), account.book.account_id, rules.sizes
-    intents = intents_from_targets(moment.targets, snapshot, *wanted_by)
+    intents = intents_from_targets(_wanted(account, moment), snapshot, *wanted_by)
     verdicts = [_as_recorded(verdict, recorded) for verdict in review(intents, snapshot, limits)]
     expires_at = approved_at + limits.approval_ttl
     permitted = [
@@ -199,6 +229,30 @@ def decide(
     journal.verdicts.extend(verdicts)
     journal.approvals.extend(approval for _, approval in permitted)
     return permitted
+
+
+def take_notice(account: Account, at: datetime, states: TradingStates, rules: Rules) -> None:
+    """Find what restricts orders at `at` (UTC): the declared `states`, what tripped breakers do to them, and locks."""
+    for breaker in account.tripped:
+        if rule := rules.breakers.get(breaker):
+            states = states.tightened(rule.action.state, is_flatten=rule.action is BreakerAction.FLATTEN)
+    account.states = states
+    if rules.protections:
+        record = TradeRecord(account.book.trades, account.stop_orders, account.book.flows)
+        account.locks = locks_at(rules.protections, record, at)
+
+
+def _wanted(account: Account, moment: Moment) -> Sequence[Target]:
+    """The moment's targets; but of what is to be flattened no strategy wants anything, and all that is held goes."""
+    states = account.states
+    if not states.flattened:
+        return moment.targets
+    kept = [target for target in moment.targets if not states.is_flattened(target.strategy, target.symbol)]
+    return kept + [
+        Target(strategy, OPERATOR, symbol, moment.at, moment.session.date, ZERO, may_open=False, is_flatten=True)
+        for (strategy, symbol), position in sorted(account.book.positions.items())
+        if position.qty and states.is_flattened(strategy, symbol)
+    ]
 
 
 def submit(
@@ -227,6 +281,8 @@ def submit(
                 )
             )
             account.working[order.client_order_id] = working
+            if order.order_type in STOPS:
+                account.stop_orders.add(order.client_order_id)
         _follow_positions(account, at, session, journal)
 
 
@@ -287,7 +343,7 @@ def account_snapshot(
     return AccountSnapshot(
         at=at,
         session_date=account.session_date or at.date(),
-        trading_state=TradingState.ACTIVE,
+        trading_state=account.states.account,
         equity_usd=book.equity,
         cash_usd=book.cash,
         start_equity_usd=account.start_equity_usd,
@@ -304,6 +360,9 @@ def account_snapshot(
         gates=gates,
         tripped_breakers=frozenset(account.tripped),
         closed_trades=book.closed_trades,
+        strategy_states=account.states.strategies,
+        symbol_states=account.states.symbols,
+        locks=account.locks,
     )
 
 
@@ -351,14 +410,14 @@ def position_snapshots(account: Account) -> list[PositionSnapshot]:
 # Phase one, step by step -----------------------------------------------------------------------------
 
 
-def _begin_session(account: Account, moment: Moment, journal: Journal) -> None:
+def _begin_session(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
     session, book = moment.session, account.book
     account.start_equity_usd = book.equity
     account.session_date = session.date
     account.session_fills = []
     book.settle(session.date)
     tripped_in = {breaker: event.session_date for breaker, event in account.tripped.items()}
-    for clearance in due_clearances(tripped_in, session.date):
+    for clearance in due_clearances(tripped_in, session.date, rules.breakers):
         event = _breaker_event(account, clearance.breaker, BreakerState.CLEARED, session.opens_at)
         _record_breaker(account, replace(event, cleared_by=clearance.cleared_by, why=clearance.why), journal)
     opens = {bar.symbol: bar.open for bar in moment.bars}
@@ -408,11 +467,38 @@ def _drop_finished(account: Account) -> None:
     account.working = {key: working for key, working in account.working.items() if not working.is_terminal}
 
 
-def _trip_breakers(account: Account, moment: Moment, limits: RiskLimits, journal: Journal) -> None:
+def _trip_breakers(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
     snapshot = account_snapshot(account, moment.at, moment.closes, moment.gates)
-    for trip in evaluate(snapshot, limits):
-        event = _breaker_event(account, trip.breaker, BreakerState.TRIPPED, moment.at)
-        _record_breaker(account, replace(event, cause=trip.cause), journal)
+    trips = evaluate(snapshot, rules.limits_at(moment.at))
+    if rules.breakers:
+        trips += judge(_measured(account, moment), rules.breakers, account.tripped)
+    for trip in trips:
+        trip_breaker(account, trip, moment.at, journal)
+
+
+def trip_breaker(account: Account, trip: Trip, at: datetime, journal: Journal) -> None:
+    """Latch a breaker at `at` (UTC); of a configured one the account as it stood is recorded with the cause."""
+    event, cause, book = _breaker_event(account, trip.breaker, BreakerState.TRIPPED, at), trip.cause, account.book
+    if trip.breaker in DEFAULT_RULES:
+        money = {"equity_usd": plain(book.equity), "positions_usd": plain(book.positions_value)}
+        held = {
+            f"qty {strategy} {symbol}": plain(one.qty) for (strategy, symbol), one in book.positions.items() if one.qty
+        }
+        cause = {**cause, **money, **held}
+    _record_breaker(account, replace(event, cause=cause), journal)
+
+
+def _measured(account: Account, moment: Moment) -> dict[Breaker, float | None]:
+    """What the configured breakers judge at every bar close."""
+    book = account.book
+    held = {symbol for (_, symbol), position in book.positions.items() if position.qty}
+    since = account.cleared_at.get(Breaker.CONSECUTIVE_LOSSES)
+    return {
+        Breaker.VOLATILITY: moment.regime.volatility,
+        Breaker.CORRELATION: moment.regime.correlation,
+        Breaker.CONSECUTIVE_LOSSES: float(losing_streak(book.trades, since)),
+        Breaker.DATA_OUTAGE: missing_share(held, moment.closes) if moment.closes_session else None,
+    }
 
 
 def _breaker_event(account: Account, breaker: str, state: BreakerState, at: datetime) -> BreakerEvent:
@@ -432,6 +518,7 @@ def _record_breaker(account: Account, event: BreakerEvent, journal: Journal) -> 
         account.tripped[event.breaker] = event
     else:
         account.tripped.pop(event.breaker, None)
+        account.cleared_at[event.breaker] = event.at
     journal.breaker_events.append(event)
 
 

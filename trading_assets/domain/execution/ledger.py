@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from trading_assets.domain.risk.protections import ClosedTrade
 from trading_assets.domain.values import ZERO, Side, money
 
 
@@ -162,7 +163,8 @@ class Position:
 class Book:
     """An account as its ledger makes it: cash, receivables (negative: payables), positions, cumulative results.
 
-    `positions` is by (strategy, symbol), `marks` by symbol; `closed_trades` are returns by strategy, in order of time.
+    `positions` is by (strategy, symbol), `marks` by symbol; `closed_trades` are returns by strategy, in order of time,
+    and `trades` the trades themselves.
     Mutable, for a tight loop; not for sharing between threads.
     """
 
@@ -178,6 +180,7 @@ class Book:
         "pending",
         "positions",
         "receivables",
+        "trades",
     )
 
     def __init__(self, account_id: str) -> None:
@@ -188,6 +191,7 @@ class Book:
         self.positions: dict[tuple[str, str], Position] = {}
         self.marks: dict[str, Decimal] = {}
         self.closed_trades: dict[str, list[Decimal]] = {}
+        self.trades: list[ClosedTrade] = []
         self.dividends = ZERO
         self.fees = ZERO
         self.flows = ZERO
@@ -199,7 +203,7 @@ class Book:
     def apply_fill(self, fill: Fill) -> None:
         """Cash moves on the trade date. A symbol never marked before is marked at the fill's price."""
         cost = money(fill.qty * fill.price) * fill.side.sign
-        self._trade(fill.strategy, self.position(fill.strategy, fill.symbol), fill.signed_qty, cost)
+        self._trade((fill.strategy, fill.symbol), fill.signed_qty, cost, fill.booked_at, fill.client_order_id)
         self.cash -= cost
         self.marks.setdefault(fill.symbol, fill.price)
 
@@ -230,13 +234,19 @@ class Book:
             if MARK_PRICE_DETAIL in activity.detail:
                 self.marks[activity.symbol] = Decimal(activity.detail[MARK_PRICE_DETAIL])
         else:
-            self._trade(activity.strategy, position, activity.qty_delta, -amount)
+            self._trade((activity.strategy, activity.symbol), activity.qty_delta, -amount, activity.at, None)
 
-    def _trade(self, strategy: str, position: Position, signed_qty: Decimal, cost_usd: Decimal) -> None:
+    def _trade(
+        self, key: tuple[str, str], signed_qty: Decimal, cost_usd: Decimal, at: datetime, order: str | None
+    ) -> None:
+        position = self.position(*key)
         before = position.qty
         position.trade(signed_qty, cost_usd)
         if before and before * position.qty <= 0:
-            self.closed_trades.setdefault(strategy, []).append(position.closed_trade())
+            side = Side.BUY if before > 0 else Side.SELL
+            earned = position.realised_usd - position.realised_before_usd
+            self.trades.append(ClosedTrade(*key, side, at, earned, position.entered_usd, order))
+            self.closed_trades.setdefault(key[0], []).append(position.closed_trade())
 
     def _apply_flow(self, amount: Decimal) -> None:
         """A deposit or withdrawal scales the high-water mark, so that it makes or hides no drawdown."""

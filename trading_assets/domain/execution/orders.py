@@ -23,6 +23,9 @@ class OrderType(StrEnum):
     TRAILING_STOP = "trailing_stop"
 
 
+STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+
+
 class TimeInForce(StrEnum):
     DAY = "day"
     GTC = "gtc"

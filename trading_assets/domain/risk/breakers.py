@@ -170,7 +170,7 @@ def evaluate(snapshot: AccountSnapshot, limits: RiskLimits) -> list[Trip]:
 
 
 def judge(
-    values: Mapping[Breaker, float | None], rules: Mapping[Breaker, BreakerRule], latched: Collection[str]
+    values: Mapping[Breaker, float | None], rules: Mapping[str, BreakerRule], latched: Collection[str]
 ) -> list[Trip]:
     """The configured breakers that trip on the measured `values` and are not latched yet, in the order of `Breaker`.
 
@@ -216,7 +216,7 @@ def effective_state(snapshot: AccountSnapshot, strategy: str = "", symbol: str =
 
 
 def due_clearances(
-    tripped_in: Mapping[str, date], session_date: date, rules: Mapping[Breaker, BreakerRule] | None = None
+    tripped_in: Mapping[str, date], session_date: date, rules: Mapping[str, BreakerRule] | None = None
 ) -> list[Clearance]:
     """What the declared time rules clear: stop-new of the daily loss when a later session begins, and configured
     breakers after as many sessions as they say.

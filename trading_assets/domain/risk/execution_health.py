@@ -50,14 +50,14 @@ class ExecutionRecord:
 
 def execution_values(
     record: ExecutionRecord,
-    rules: Mapping[Breaker, BreakerRule],
+    rules: Mapping[str, BreakerRule],
     now: datetime,
     cleared_at: Mapping[str, datetime],
 ) -> dict[Breaker, float | None]:
     """The values that `breakers.judge` compares with the limits. What lies before a breaker's clearing is forgiven."""
     values: dict[Breaker, float | None] = {}
-    for breaker, rule in rules.items():
-        since = cleared_at.get(breaker)
+    for name, rule in rules.items():
+        breaker, since = Breaker(name), cleared_at.get(name)
         changes = [one for one in record.changes if since is None or one.at > since]
         if breaker is Breaker.ORDER_ERRORS:
             values[breaker] = float(refusals(changes, now, timedelta(seconds=rule.window)))

@@ -121,6 +121,7 @@ def intents_from_targets(
         for number, leg in enumerate(_legs(target, size, snapshot, limits)):
             if leg.purpose in OPENING and not target.may_open:
                 continue
+            purpose = Purpose.FLATTEN if target.is_flatten else leg.purpose
             name = intent_id(
                 account_id,
                 target.strategy,
@@ -128,7 +129,7 @@ def intents_from_targets(
                 target.decision_at,
                 target.symbol,
                 leg.side,
-                leg.purpose,
+                purpose,
                 number,
             )
             intents.append(
@@ -139,7 +140,7 @@ def intents_from_targets(
                     strategy_version=target.strategy_version,
                     symbol=target.symbol,
                     side=leg.side,
-                    purpose=leg.purpose,
+                    purpose=purpose,
                     decision_at=target.decision_at,
                     session_date=target.session_date,
                     target_weight=target.target_weight,

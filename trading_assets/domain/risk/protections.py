@@ -7,8 +7,8 @@ so far, never a memory of its own: it is the same after a restart and in a backt
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -32,7 +32,8 @@ class ProtectionKind(StrEnum):
 class ClosedTrade:
     """A strategy's position in a symbol from flat to flat. `side` is the one it was entered with; money before fees.
 
-    `closed_at` (UTC) is when the account learnt of the exit; `is_stopped`: a stop order was what closed it.
+    `closed_at` (UTC) is when the account learnt of the exit, `closed_by` the id of the order that made it; None: the
+    shares became money by a corporate action.
     """
 
     strategy: str
@@ -41,7 +42,7 @@ class ClosedTrade:
     closed_at: datetime
     pnl_usd: Decimal
     entry_usd: Decimal
-    is_stopped: bool
+    closed_by: str | None
 
     @property
     def profit(self) -> Decimal:
@@ -89,14 +90,21 @@ def locks_on(locks: Iterable[Lock], strategy: str, symbol: str, side: Side) -> l
     return [lock for lock in locks if lock.holds(strategy, symbol, side)]
 
 
-def locks_at(
-    protections: Sequence[Protection], trades: Sequence[ClosedTrade], at: datetime, invested_usd: Decimal
-) -> tuple[Lock, ...]:
-    """The locks in force at `at` (UTC). `trades` are all that closed so far, `invested_usd` what was paid in."""
+@dataclass(frozen=True, slots=True)
+class TradeRecord:
+    """What protections look at: all trades closed so far, the ids of all stop orders, the money that was paid in."""
+
+    trades: Sequence[ClosedTrade]
+    stop_orders: Collection[str]
+    invested_usd: Decimal
+
+
+def locks_at(protections: Iterable[Protection], record: TradeRecord, at: datetime) -> tuple[Lock, ...]:
+    """The locks in force at `at` (UTC)."""
     found: dict[Lock, None] = {}
     for protection in protections:
-        own = [one for one in trades if protection.strategy in (None, one.strategy) and one.closed_at <= at]
-        for lock in _LOCKING[protection.kind](protection, own, at, invested_usd):
+        own = [one for one in record.trades if protection.strategy in (None, one.strategy) and one.closed_at <= at]
+        for lock in _LOCKING[protection.kind](protection, replace(record, trades=own), at):
             if lock.until > at:
                 found[lock] = None
     return tuple(found)
@@ -105,22 +113,18 @@ def locks_at(
 # Each kind --------------------------------------------------------------------------------------------
 
 
-def _cooldown(
-    protection: Protection, trades: Sequence[ClosedTrade], _at: datetime, _invested_usd: Decimal
-) -> Iterable[Lock]:
+def _cooldown(protection: Protection, record: TradeRecord, _at: datetime) -> Iterable[Lock]:
     last: dict[str, ClosedTrade] = {}
-    for trade in trades:
+    for trade in record.trades:
         if trade.symbol not in last or trade.closed_at >= last[trade.symbol].closed_at:
             last[trade.symbol] = trade
     return [_lock(protection, [trade], symbol=symbol) for symbol, trade in sorted(last.items())]
 
 
-def _stoploss_guard(
-    protection: Protection, trades: Sequence[ClosedTrade], at: datetime, _invested_usd: Decimal
-) -> Iterable[Lock]:
+def _stoploss_guard(protection: Protection, record: TradeRecord, at: datetime) -> Iterable[Lock]:
     groups: dict[tuple[str | None, Side | None], list[ClosedTrade]] = defaultdict(list)
-    for trade in _looked_back_on(protection, trades, at):
-        if trade.is_stopped and trade.profit < protection.required_profit:
+    for trade in _looked_back_on(protection, record.trades, at):
+        if trade.closed_by in record.stop_orders and trade.profit < protection.required_profit:
             symbol = trade.symbol if protection.is_per_symbol else None
             groups[symbol, trade.side if protection.is_per_side else None].append(trade)
     return [
@@ -130,11 +134,9 @@ def _stoploss_guard(
     ]
 
 
-def _low_profit(
-    protection: Protection, trades: Sequence[ClosedTrade], at: datetime, _invested_usd: Decimal
-) -> Iterable[Lock]:
+def _low_profit(protection: Protection, record: TradeRecord, at: datetime) -> Iterable[Lock]:
     groups: dict[tuple[str, Side | None], list[ClosedTrade]] = defaultdict(list)
-    for trade in _looked_back_on(protection, trades, at):
+    for trade in _looked_back_on(protection, record.trades, at):
         groups[trade.symbol, trade.side if protection.is_per_side else None].append(trade)
     return [
         _lock(protection, closed, symbol=symbol, side=side)
@@ -144,13 +146,12 @@ def _low_profit(
     ]
 
 
-def _max_drawdown(
-    protection: Protection, trades: Sequence[ClosedTrade], at: datetime, invested_usd: Decimal
-) -> Iterable[Lock]:
-    recent = _looked_back_on(protection, trades, at)
+def _max_drawdown(protection: Protection, record: TradeRecord, at: datetime) -> Iterable[Lock]:
+    recent = _looked_back_on(protection, record.trades, at)
     if len(recent) < protection.trade_limit:
         return []
-    equity_usd = invested_usd + sum((one.pnl_usd for one in trades), ZERO) - sum((one.pnl_usd for one in recent), ZERO)
+    earlier_usd = sum((one.pnl_usd for one in record.trades), ZERO) - sum((one.pnl_usd for one in recent), ZERO)
+    equity_usd = record.invested_usd + earlier_usd
     peak_usd, worst = equity_usd, ZERO
     for trade in sorted(recent, key=lambda one: one.closed_at):
         equity_usd += trade.pnl_usd

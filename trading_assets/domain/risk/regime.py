@@ -27,6 +27,9 @@ class Regime:
     correlation: float | None = None
 
 
+UNKNOWN_REGIME = Regime()
+
+
 def session_returns(closes: Sequence[Mapping[str, float]], splits: Sequence[Mapping[str, float]]) -> Floats:
     """One row a session from the second on, one column a symbol in the order of the names; NaN without both closes.
 

@@ -51,7 +51,8 @@ class Target:
     """What a strategy wants to hold of a symbol, decided at a bar's close: a share of the account's equity.
 
     One that may not open only reduces what is held, or leaves it: its strategy was paused at the decision. `atr_usd`, a
-    share's average true range, and `volatility`, annual and a fraction, are None where no size is made of them.
+    share's average true range, and `volatility`, annual and a fraction, are None where no size is made of them. To
+    flatten is what a person or a breaker decided, and no strategy.
     """
 
     strategy: str
@@ -63,6 +64,7 @@ class Target:
     may_open: bool = True
     atr_usd: Decimal | None = None
     volatility: Decimal | None = None
+    is_flatten: bool = False
 
 
 def weight_of(number: float) -> Decimal:
