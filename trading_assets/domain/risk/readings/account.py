@@ -5,20 +5,12 @@ from __future__ import annotations
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from trading_assets.domain.risk.breakers import Breaker, effective_state
-from trading_assets.domain.risk.inputs import InputMissingError, finite, positive
-from trading_assets.domain.risk.rules.ruling import MILLION, STATE, Flag, State, Usd
-from trading_assets.domain.risk.verdicts import TradingState
+from trading_assets.domain.risk.breakers import Breaker
+from trading_assets.domain.risk.inputs import finite, positive
+from trading_assets.domain.risk.rules.ruling import MILLION, Flag, Usd
 
 if TYPE_CHECKING:
     from trading_assets.domain.risk.case import Standing
-
-
-def trading_state(standing: Standing) -> State:
-    """The declared state, tightened by latched breakers."""
-    if not isinstance(standing.snapshot.trading_state, TradingState):
-        raise InputMissingError("trading_state")
-    return STATE.words.index(effective_state(standing.snapshot))
 
 
 def equity_usd(standing: Standing) -> Usd:
@@ -53,7 +45,6 @@ def is_drawdown_tripped(standing: Standing) -> Flag:
 
 
 READINGS = (
-    trading_state,
     equity_usd,
     cash_usd,
     start_equity_usd,

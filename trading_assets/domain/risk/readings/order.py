@@ -8,11 +8,26 @@ from __future__ import annotations
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from trading_assets.domain.risk.inputs import finite, positive
-from trading_assets.domain.risk.rules.ruling import GATE, Count, Direction, Gate, NanoShares, Shares, Usd
+from trading_assets.domain.risk.breakers import effective_state
+from trading_assets.domain.risk.inputs import InputMissingError, finite, positive
+from trading_assets.domain.risk.rules.ruling import GATE, STATE, Count, Direction, Gate, NanoShares, Shares, State, Usd
+from trading_assets.domain.risk.verdicts import Purpose, TradingState
 
 if TYPE_CHECKING:
     from trading_assets.domain.risk.case import Case
+
+
+def trading_state(case: Case) -> State:
+    """The tightest of those declared for account, strategy and symbol, and of what latched breakers lead to.
+
+    To what a person has flattened it is always reducing: a halt lets it through, and it may only close.
+    """
+    snapshot, intent = case.snapshot, case.intent
+    if not isinstance(snapshot.trading_state, TradingState):
+        raise InputMissingError("trading_state")
+    if intent.purpose is Purpose.FLATTEN:
+        return STATE.words.index(TradingState.REDUCING)
+    return STATE.words.index(effective_state(snapshot, intent.strategy, intent.symbol))
 
 
 def direction(case: Case) -> Direction:
@@ -80,6 +95,7 @@ def reserved_usd(case: Case) -> Usd:
 
 
 READINGS = (
+    trading_state,
     direction,
     requested_qty,
     qty_decimals,
