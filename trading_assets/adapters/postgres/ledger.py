@@ -21,7 +21,7 @@ from trading_assets.adapters.errors import LedgerConflict
 from trading_assets.adapters.postgres.database import Table, append_once, merge
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
-from trading_assets.domain.execution.orders import TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
+from trading_assets.domain.execution.orders import STOPS, TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
 from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.simulation import Account
@@ -155,6 +155,8 @@ def load_account(connection: psycopg.Connection, account_id: str, as_of: datetim
         working=_working_orders(connection, fills, **known),
         tripped={event.breaker: event for event in breaker_events if event.state == BreakerState.TRIPPED},
         breaker_events={event.breaker: event.event_no for event in breaker_events},
+        cleared_at={event.breaker: event.at for event in breaker_events if event.state == BreakerState.CLEARED},
+        stop_orders={name for (name,) in connection.execute(_STOP_ORDERS, {**known, "stops": list(STOPS)})},
         session_fills=[fill for fill in fills if fill.session_date == newest.session_date],
         start_equity_usd=points[1].equity_usd if len(points) > 1 else newest.flows_usd,
         session_date=newest.session_date,
@@ -439,6 +441,10 @@ _ORDERS_BY_ID: LiteralString = """
            time_in_force, submitted_at, session_date, limit_price, stop_price, order_class, group_id, parent_order_id,
            entry_offset_pct, trail_usd, trail_pct
     from execution.orders where client_order_id = any(%(ids)s) order by submitted_at, client_order_id
+"""
+_STOP_ORDERS: LiteralString = """
+    select client_order_id from execution.orders
+    where account_id = %(account_id)s and submitted_at <= %(as_of)s and order_type = any(%(stops)s)
 """
 _TRAIL_MARKS: LiteralString = """
     select client_order_id, at, session_date, mark_price from execution.trail_marks
