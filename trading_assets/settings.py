@@ -31,6 +31,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from trading_assets.domain.market.universe import Membership, always, read_members, universe_id
+from trading_assets.domain.risk.breakers import DEFAULT_RULES, Breaker, BreakerAction
+from trading_assets.domain.risk.protections import ProtectionKind
 from trading_assets.domain.strategy.portfolio_rule import PortfolioRule, Sizing
 from trading_assets.domain.strategy.position_size import PositionSize, SizeMethod
 from trading_assets.domain.values import Timeframe
@@ -135,6 +137,38 @@ class StrategyLimitSettings(Section):
     memory_mb: Annotated[int, Field(ge=64)] = 4096
 
 
+class BreakerSettings(Section):
+    """A breaker of its own choice; what limit and window count depends on the breaker."""
+
+    limit: Annotated[float, Field(ge=0)] | None = None
+    window: Annotated[int, Field(ge=1)] | None = None
+    action: BreakerAction = BreakerAction.REDUCE
+    clears_after_sessions: Annotated[int, Field(ge=1)] | None = None
+
+
+class ProtectionSettings(Section):
+    """What keeps positions from being opened for `stop_bars` after exits of the last `lookback_bars`."""
+
+    kind: ProtectionKind
+    stop_bars: Annotated[int, Field(ge=1)]
+    lookback_bars: Annotated[int, Field(ge=1)] | None = None
+    trade_limit: Annotated[int, Field(ge=1)] = 1
+    required_profit: float = 0.0
+    max_drawdown: Annotated[float, Field(gt=0, lt=1)] | None = None
+    per_symbol: bool = True
+    per_side: bool = False
+    strategy: StrategyName | None = None
+    timeframe: Timeframe = Timeframe.SESSION
+
+    @model_validator(mode="after")
+    def _says_what_it_counts(self) -> Self:
+        if self.lookback_bars is None and self.kind is not ProtectionKind.COOLDOWN:
+            raise ValueError(f"a {self.kind} needs lookback_bars")
+        if (self.max_drawdown is None) == (self.kind is ProtectionKind.MAX_DRAWDOWN):
+            raise ValueError("a max_drawdown needs max_drawdown, and no other protection has one")
+        return self
+
+
 class RiskSettings(Section):
     """Limits of the pre-trade review; shares of equity unless the name says otherwise."""
 
@@ -149,6 +183,42 @@ class RiskSettings(Section):
     approval_ttl_s: Annotated[int, Field(gt=0)] = 120
     rebalance_band: Annotated[float, Field(ge=0, lt=1)] = 0.02
     allow_short: bool = False
+    breakers: dict[Breaker, BreakerSettings] = {}
+    protections: tuple[ProtectionSettings, ...] = ()
+
+    @field_validator("breakers")
+    @classmethod
+    def _breakers_can_be_chosen(cls, breakers: dict[Breaker, BreakerSettings]) -> dict[Breaker, BreakerSettings]:
+        if fixed := [breaker for breaker in breakers if breaker not in DEFAULT_RULES]:
+            raise ValueError(f"{fixed[0]} has a limit of its own; give one of {', '.join(DEFAULT_RULES)}")
+        return breakers
+
+    def limits(self) -> dict[str, Any]:
+        """The limits by name: what persons may change while it trades."""
+        return self.model_dump(exclude={"breakers", "protections"})
+
+    def facts(self) -> dict[str, Any]:
+        """What decides trading. A key that came later counts where it is not what it is by default."""
+        return {
+            name: value
+            for name, value in self.model_dump().items()
+            if name in _FIRST_LIMITS or getattr(self, name) != type(self).model_fields[name].default
+        }
+
+
+_FIRST_LIMITS = {
+    "max_order_qty",
+    "max_order_notional",
+    "max_position",
+    "max_gross_exposure",
+    "cash_buffer",
+    "stop_new_daily_loss",
+    "stop_all_daily_loss",
+    "stop_all_drawdown",
+    "approval_ttl_s",
+    "rebalance_band",
+    "allow_short",
+}
 
 
 class BrokerSettings(Section):
@@ -319,6 +389,19 @@ class TradingSettings(Section):
             raise ValueError(f"the capital weights sum to {total}: together they may use at most 1, the whole account")
         return strategies
 
+    @field_validator("risk")
+    @classmethod
+    def _protections_fit(cls, risk: RiskSettings, info: ValidationInfo) -> RiskSettings:
+        strategies, timeframes = info.data.get("strategies", {}), info.data.get("timeframes", ())
+        for one in risk.protections:
+            if one.strategy is not None and one.strategy not in strategies:
+                raise ValueError(f"a {one.kind} protects {one.strategy}, which strategies does not list")
+            if timeframes and one.timeframe not in timeframes:
+                raise ValueError(
+                    f"a {one.kind} counts bars of {one.timeframe}; timeframes lists only {', '.join(timeframes)}"
+                )
+        return risk
+
     @property
     def company_vendor(self) -> str | None:
         """Who is asked about companies: `fundamentals`, else the first of source and fall-backs that knows any."""
@@ -352,6 +435,7 @@ class TradingSettings(Section):
     def _trading_facts(self) -> dict[str, Any]:
         facts = self.model_dump(exclude=_MOVES_NO_ORDER)
         facts["strategies"] = {name: strategy.facts() for name, strategy in self.strategies.items()}
+        facts["risk"] = self.risk.facts()
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         if self.universe_file is not None:

@@ -36,7 +36,7 @@ def list_limits() -> None:
         in_force = limits_in_force(connection, settings, now)
     console = Console(highlight=False)
     table = Table("limit", "in force", "trading.yaml")
-    for name, value in settings.risk.model_dump().items():
+    for name, value in settings.risk.limits().items():
         table.add_row(name, _text(in_force[name]), _text(value))
     console.print(table)
     for change in changes:

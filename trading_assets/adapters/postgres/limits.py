@@ -35,7 +35,7 @@ def limit_changes(connection: psycopg.Connection, broker: str) -> list[LimitChan
 def limits_in_force(connection: psycopg.Connection, settings: TradingSettings, at: datetime) -> dict[str, Any]:
     """The section `risk` of trading.yaml as it holds at `at` (UTC)."""
     changes = limit_changes(connection, settings.broker.kind)
-    return values_at(settings.risk.model_dump(), changes, at)
+    return values_at(settings.risk.limits(), changes, at)
 
 
 def set_limit(
@@ -57,7 +57,7 @@ def set_limit(
     """
     lock_ledger(connection)
     broker, begin = broker or settings.broker.kind, effective_from or now
-    base = settings.risk.model_dump()
+    base = settings.risk.limits()
     if name not in base:
         near = get_close_matches(name, base, n=1)
         raise NotFound(f"{name} is no limit.{f' Did you mean {near[0]}?' if near else ''} There are {', '.join(base)}.")

@@ -62,7 +62,7 @@ class RiskLimits:
 
     @classmethod
     def of(cls, numbers: Mapping[str, Any]) -> RiskLimits:
-        """Limits from the plain numbers of the settings' `risk` section (`settings.risk.model_dump()`)."""
+        """Limits from the plain numbers of the settings' `risk` section (`settings.risk.limits()`)."""
         rest = dict(numbers)
         approval_ttl = timedelta(seconds=rest.pop("approval_ttl_s"))
         exact: dict[str, Any] = {

@@ -97,6 +97,6 @@ def limits() -> Callable[..., RiskLimits]:
 
     def build(**changes: Any) -> RiskLimits:
         counts = {name: value for name, value in changes.items() if name in COUNTS}
-        return replace(RiskLimits.of(RiskSettings().model_dump()), **_exact(changes) | counts)
+        return replace(RiskLimits.of(RiskSettings().limits()), **_exact(changes) | counts)
 
     return build

@@ -13,7 +13,7 @@ from trading_assets.settings import RiskSettings
 
 
 def test_limits_of_the_default_settings_are_exact_decimals() -> None:
-    assert RiskLimits.of(RiskSettings().model_dump()) == RiskLimits(
+    assert RiskLimits.of(RiskSettings().limits()) == RiskLimits(
         max_order_qty=10_000,
         max_order_notional=Decimal("0.1"),
         max_position=Decimal("0.1"),
@@ -56,4 +56,4 @@ def test_limit_outside_its_range_is_refused_by_name(name: str, value: Any, limit
 
 def test_limit_that_the_settings_do_not_know_is_refused() -> None:
     with pytest.raises(TypeError, match="max_leverage"):
-        RiskLimits.of({**RiskSettings().model_dump(), "max_leverage": 2})
+        RiskLimits.of({**RiskSettings().limits(), "max_leverage": 2})
