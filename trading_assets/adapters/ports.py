@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import threading
+
     import pandas as pd
 
     from trading_assets.adapters.postgres.events import Event
+    from trading_assets.domain.execution.broker_records import (
+        Acknowledgement,
+        ActivityRecord,
+        BrokerAccount,
+        BrokerClock,
+        BrokerOrder,
+        BrokerPosition,
+        Hint,
+        OrderRequest,
+        Replacement,
+    )
     from trading_assets.domain.market.broker_calendar import BrokerSession
     from trading_assets.domain.market.corporate_actions import CorporateAction
     from trading_assets.domain.market.fundamentals import ObservedFact, ReportedFigure
@@ -78,6 +91,73 @@ class QuoteSource(Protocol):
 
     def latest_quotes(self, symbols: Sequence[str]) -> list[Quote]:
         """The newest quote of each of `symbols` that the vendor has one of, by symbol."""
+        ...
+
+
+class Broker(Protocol):
+    """Where orders are sent. Raises AdapterError, and NotFound only when the broker itself says that there is none.
+
+    Nothing is tried twice. What a broker says is read as far as it can be: see domain/execution/broker_records.py.
+    The contract is tested by tests/contract/test_broker_conformance.py, which any implementation can run.
+    """
+
+    name: str
+
+    def account(self) -> BrokerAccount: ...
+
+    def clock(self) -> BrokerClock: ...
+
+    def calendar(self, first: date, last: date) -> list[BrokerSession]:
+        """Every day of first..last in order, those without trading included."""
+        ...
+
+    def assets(self, symbols: Sequence[str]) -> list[Instrument]:
+        """The named instruments, in the order asked for; one that the broker does not know is left out."""
+        ...
+
+    def submit(self, request: OrderRequest) -> Acknowledgement:
+        """Send the order exactly once. An AdapterError means that nothing was sent.
+
+        SUBMIT_UNKNOWN: it may or may not have arrived; ask by client id, and never send again before that is settled.
+        """
+        ...
+
+    def cancel(self, broker_order_id: str) -> BrokerOrder:
+        """Ask for cancellation, which may be repeated; returns the order as it stands then. Only its status counts."""
+        ...
+
+    def replace(self, broker_order_id: str, replacement: Replacement) -> Acknowledgement:
+        """Ask for a new order in place of one, exactly once, as `submit`. ACKED does not mean that it was replaced."""
+        ...
+
+    def order(self, broker_order_id: str) -> BrokerOrder: ...
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder: ...
+
+    def open_orders(self) -> list[BrokerOrder]:
+        """All orders that are not over, legs included, by submission."""
+        ...
+
+    def orders_since(self, after: datetime) -> list[BrokerOrder]:
+        """All orders submitted later than `after`, whatever their status, legs included, by submission."""
+        ...
+
+    def positions(self) -> list[BrokerPosition]: ...
+
+    def activities_since(self, after: datetime) -> list[ActivityRecord]:
+        """Executions, busts, corrections, fees, dividends and whatever else was booked after `after`, oldest first."""
+        ...
+
+    def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
+        """Actions with an ex-date in first..last."""
+        ...
+
+    def suspend_trade(self, is_suspended: bool) -> None:
+        """Let the broker itself refuse new orders of the account, or take them again."""
+        ...
+
+    def order_updates(self, stopping: threading.Event) -> Iterator[Hint]:
+        """Hints, until `stopping` is set; each begins anew with StreamOpened after the connection was lost."""
         ...
 
 
