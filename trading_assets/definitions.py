@@ -31,6 +31,8 @@ from trading_assets.defs.notification import assets as notification
 from trading_assets.defs.notification import sensors as notification_sensors
 from trading_assets.defs.notification.jobs import deliver_messages_job
 from trading_assets.defs.resources import RESOURCES
+from trading_assets.defs.risk import assets as risk
+from trading_assets.defs.risk import jobs as risk_jobs
 from trading_assets.defs.strategy import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.defs.strategy.jobs import set_strategy_status_job
@@ -61,6 +63,8 @@ defs = dg.Definitions(
         *strategy_assets(load_trading_settings()),
         backtests.backtests,
         execution.trading_session,
+        risk.portfolio_risk,
+        risk.alerts,
         dbt_models(),
         analytics.performance,
         analytics.reports,
@@ -89,6 +93,7 @@ defs = dg.Definitions(
         backtests.run_backtest_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
+        risk_jobs.monitor_risk_job,
         deliver_messages_job,
         set_strategy_status_job,
         archives.archive_old_data_job,
@@ -110,6 +115,7 @@ defs = dg.Definitions(
         prove_strategies_sensor,
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,
+        risk_jobs.risk_sensor,
         notification_sensors.outbox_sensor,
         notification_sensors.run_failure_sensor,
     ],

@@ -221,6 +221,21 @@ _FIRST_LIMITS = {
 }
 
 
+class RiskMonitorSettings(Section):
+    """How the risk of the book is measured, and what is watched of it beside `risk`. People are told; nothing stops."""
+
+    benchmark: TickerSymbol | None = None
+    lookback_sessions: Annotated[int, Field(ge=20, le=2520)] = 252
+    min_returns: Annotated[int, Field(ge=20)] = 60
+    max_value_at_risk: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _lookback_holds_enough(self) -> Self:
+        if self.min_returns > self.lookback_sessions:
+            raise ValueError(f"min_returns is {self.min_returns}, and lookback_sessions only {self.lookback_sessions}")
+        return self
+
+
 class BrokerSettings(Section):
     kind: Literal["simulated"] = "simulated"
     opening_cash_usd: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
@@ -309,6 +324,7 @@ class TradingSettings(Section):
     strategies_folder: Path | None = None
     strategy_limits: StrategyLimitSettings = StrategyLimitSettings()
     risk: RiskSettings = RiskSettings()
+    risk_monitor: RiskMonitorSettings = RiskMonitorSettings()
     broker: BrokerSettings = BrokerSettings()
     clock: Literal["wall", "replay"] = "wall"
     catch_up_sessions: Annotated[int, Field(ge=0)] = 10
@@ -459,6 +475,7 @@ _MOVES_NO_ORDER = {
     "universe_file",
     "strategies_folder",
     "strategy_limits",
+    "risk_monitor",
 }
 
 

@@ -79,6 +79,7 @@ APPEND_ONLY = (
     "ops.archive_moves",
     "ops.events",
     "ops.validations",
+    "risk.alert_events",
     "risk.approvals",
     "risk.breaker_events",
     "risk.limit_confirmations",
@@ -94,6 +95,18 @@ APPEND_ONLY = (
     "strategy.state_events",
     "strategy.sweep_folds",
     "strategy.sweeps",
+)
+
+
+DERIVED = (
+    "execution.equity",
+    "execution.positions",
+    "risk.correlations",
+    "risk.limit_checks",
+    "risk.portfolio_risk",
+    "risk.position_risk",
+    "risk.sector_risk",
+    "risk.stress_results",
 )
 
 
@@ -294,7 +307,7 @@ def test_every_table_of_risk_and_execution_is_append_only_or_derived(database: D
     )
 
     assert set(APPEND_ONLY) <= {table for (table,) in guarded}
-    assert {table for (table,) in tables} - set(APPEND_ONLY) == {"execution.equity", "execution.positions"}
+    assert {table for (table,) in tables} - set(APPEND_ONLY) == set(DERIVED)
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

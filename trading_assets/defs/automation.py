@@ -12,6 +12,7 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs import catch_up
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.ingestion.jobs import MARKET_DATA, fetch_market_data_job
+from trading_assets.defs.risk.assets import ALERTS, PORTFOLIO_RISK
 from trading_assets.defs.strategy.backtests import BACKTESTS
 from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session, latest_closed_bar, newest_session
 from trading_assets.domain.values import Timeframe
@@ -24,10 +25,14 @@ MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 _STRATEGIES = dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(BACKTESTS)
 _DATA_TO_TARGETS = MARKET_DATA | _STRATEGIES.without_checks()
 _ANALYTICS = dg.AssetSelection.groups("analytics")
+_RISK = dg.AssetSelection.assets(PORTFOLIO_RISK, ALERTS)
 
 backfill_job = dg.define_asset_job(
     "backfill_job",
-    selection=_DATA_TO_TARGETS | dg.AssetSelection.assets(APPROVED_ORDERS, ORDERS, FILLS, POSITIONS) | _ANALYTICS,
+    selection=_DATA_TO_TARGETS
+    | dg.AssetSelection.assets(APPROVED_ORDERS, ORDERS, FILLS, POSITIONS)
+    | _RISK
+    | _ANALYTICS,
     description="The whole graph over past sessions, from bars to reports. It replays and never sends an order.",
 )
 
@@ -46,9 +51,9 @@ hourly_tick_job = dg.define_asset_job(
 
 end_of_day_job = dg.define_asset_job(
     "end_of_day_job",
-    selection=dg.AssetSelection.assets(FILLS, POSITIONS) | _ANALYTICS,
+    selection=dg.AssetSelection.assets(FILLS, POSITIONS) | _RISK | _ANALYTICS,
     tags=MAX_RUNTIME,
-    description="After the close: the last fills, fees and marks, then the marts, the performance and the report.",
+    description="After the close: the last fills, fees and marks, the risk, then marts, performance and report.",
 )
 
 

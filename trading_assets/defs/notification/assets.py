@@ -8,14 +8,14 @@ from trading_assets.adapters.postgres import notification
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.materialization import table_result
 
-SOURCES = (["market", "bars"], ["risk", "approved_orders"], ["execution", "fills"])
+SOURCES = (["market", "bars"], ["risk", "approved_orders"], ["risk", "alerts"], ["execution", "fills"])
 
 
 @dg.asset(
     key=["notification", "messages"],
     group_name="notification",
     kinds={"postgres"},
-    description="What people were told: denied orders, fills, breakers, closed quality gates and failed runs.",
+    description="What people were told: denied orders, fills, limits that came near, breakers, closed gates, failed runs.",
     deps=[dg.AssetDep(dg.AssetKey(key), partition_mapping=dg.LastPartitionMapping()) for key in SOURCES],
 )
 def messages(

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from trading_assets.domain.execution.ledger import Fill
 from trading_assets.domain.market.sessions import session
+from trading_assets.domain.risk.alerts import BREACH_AT, CLEAR_AT, WARN_AT, AlertEvent, AlertState
 from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, StateChange
 from trading_assets.domain.risk.verdicts import TradingState, Verdict
 
@@ -28,6 +29,20 @@ class MessageSeverity(StrEnum):
     @property
     def rank(self) -> int:
         return list(MessageSeverity).index(self)
+
+
+_ALERT_SEVERITY = {
+    AlertState.CLEAR: MessageSeverity.INFO,
+    AlertState.WARNING: MessageSeverity.WARNING,
+    AlertState.BREACHED: MessageSeverity.CRITICAL,
+    AlertState.UNKNOWN: MessageSeverity.WARNING,
+}
+_ALERT_WORDS = {
+    AlertState.CLEAR: "Limit clear again",
+    AlertState.WARNING: "Limit near",
+    AlertState.BREACHED: "Limit reached",
+    AlertState.UNKNOWN: "Limit not measurable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +115,24 @@ def trading_state_changed(change: StateChange) -> Message:
     }[change.state]
     title = f"Trading of {subject} is {change.in_words}, by {change.set_by}"
     return _message("trading_state_changed", (str(change.event_no),), severity, title, lines, change.at)
+
+
+def limit_alert(event: AlertEvent) -> Message:
+    """A limit came near, was reached, is far again, or cannot be measured: once a change."""
+    limit = _share(event.limit_value)
+    value = "unknown" if event.value is None else _share(event.value)
+    used = "" if event.value is None else f", {_share(event.value / event.limit_value)} of it"
+    lines = [
+        f"Account {event.account_id} at {_time(event.at)}: {event.limit_name} is {value}; its limit is {limit}{used}.",
+        f"It was {event.previous} and is {event.state}.",
+        *([event.detail] if event.detail else []),
+        "",
+        f"A limit warns at {_share(WARN_AT)} of its use and is breached at {_share(BREACH_AT)}; either stands until "
+        f"{_share(CLEAR_AT)}.",
+    ]
+    subject = f"{_ALERT_WORDS[event.state]}: {event.limit_name} is {value}, limit {limit}"
+    key = (event.account_id, event.limit_name, str(event.event_no))
+    return _message("limit_alert", key, _ALERT_SEVERITY[event.state], subject, lines, event.at)
 
 
 def orders_filled(account_id: str, session_date: date, fills: Sequence[Fill]) -> Message:
@@ -190,6 +223,10 @@ def _time(moment: datetime) -> str:
 
 def _usd(amount: Decimal) -> str:
     return f"{amount.quantize(CENT):,} USD"
+
+
+def _share(ratio: Decimal) -> str:
+    return f"{ratio * 100:.2f} %"
 
 
 def _plain(amount: Decimal) -> str:

@@ -15,10 +15,12 @@ from trading_assets.domain.notification.messages import (
     breaker_tripped,
     daily_summary,
     gate_closed,
+    limit_alert,
     order_denied,
     orders_filled,
     run_failed,
 )
+from trading_assets.domain.risk.alerts import AlertEvent, AlertState
 from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Verdict
 from trading_assets.domain.values import ReasonCode, Side
 
@@ -120,3 +122,32 @@ def test_message_id_is_a_hash_that_no_other_event_shares(message: Message) -> No
     assert len(message.message_id) == 64
     assert int(message.message_id, 16)
     assert message.body.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "value", "severity", "subject"),
+    [
+        (AlertState.WARNING, "0.12", "warning", "Limit near: max_position is 12.00 %, limit 15.00 %"),
+        (AlertState.BREACHED, "0.151", "critical", "Limit reached: max_position is 15.10 %, limit 15.00 %"),
+        (AlertState.CLEAR, "0.1", "info", "Limit clear again: max_position is 10.00 %, limit 15.00 %"),
+        (AlertState.UNKNOWN, None, "warning", "Limit not measurable: max_position is unknown, limit 15.00 %"),
+    ],
+)
+def test_limit_that_comes_near_says_how_near(state: AlertState, value: str | None, severity: str, subject: str) -> None:
+    at = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)
+    event = AlertEvent(
+        account_id="simulated-0badcafe-2026-11-20",
+        limit_name="max_position",
+        event_no=3,
+        state=state,
+        previous=AlertState.CLEAR if state is AlertState.WARNING else AlertState.WARNING,
+        at=at,
+        session_date=at.date(),
+        value=None if value is None else Decimal(value),
+        limit_value=Decimal("0.15"),
+        detail="MSFT",
+    )
+    message = limit_alert(event)
+    assert (message.subject, message.severity, message.occurred_at) == (subject, severity, at)
+    assert "MSFT" in message.body
+    assert limit_alert(replace(event, event_no=4)).message_id != message.message_id == limit_alert(event).message_id

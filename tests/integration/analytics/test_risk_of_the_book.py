@@ -1,0 +1,194 @@
+"""The book of a real ledger measured at every close, its limits checked, and people told once a change."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import psycopg
+import pytest
+
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.defs.risk.assets import alerts, portfolio_risk
+from trading_assets.defs.risk.jobs import risk_sensor
+from trading_assets.defs.risk.risk_monitor import RiskMonitor
+from trading_assets.domain.market.sessions import session
+from trading_assets.settings import TradingSettings
+
+FIRST, LAST = date(2020, 1, 2), date(2020, 3, 6)
+SESSIONS = 45
+AFTERWARDS = datetime(2020, 3, 9, 12, tzinfo=UTC)
+SETTINGS = TradingSettings.model_validate(
+    {
+        "source": "sample",
+        "universe": ["AAA", "BBB"],
+        "timeframes": ["1d"],
+        "strategies": {},
+        "risk": {"max_gross_exposure": 0.14, "max_position": 0.1, "stop_all_drawdown": 0.5},
+        "risk_monitor": {"min_returns": 20, "lookback_sessions": 30, "max_value_at_risk": 0.01},
+    }
+)
+
+
+class SetClock:
+    def __init__(self, at: datetime = AFTERWARDS) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with database.transaction() as connection:
+        return connection.execute(query).fetchall()
+
+
+TOLD = "select message_id, subject from notification.messages where event = 'limit_alert' order by occurred_at, 1"
+
+
+@pytest.fixture(scope="module")
+def measured(ledger: Database) -> Database:
+    """The ledger, its book measured and its limits checked over all sessions at once."""
+    monitor = RiskMonitor(ledger, SETTINGS, AFTERWARDS)
+    assert monitor.measure(FIRST, LAST) == SESSIONS
+    assert monitor.alert(FIRST, LAST) > 0
+    return ledger
+
+
+def test_every_session_has_one_measurement_at_its_close(measured: Database) -> None:
+    found = rows(measured, "select session_date, at, gross_usd, equity_usd from risk.portfolio_risk order by at")
+    assert [at for _, at, _, _ in found] == [session(day).closes_at for day, _, _, _ in found]
+    assert len(found) == SESSIONS
+    assert (
+        rows(
+            measured,
+            "select count(*) from risk.portfolio_risk as r join (select session_date, symbol, sum(value_usd) as value "
+            "from execution.positions group by 1, 2) as p using (session_date) group by at, gross_usd "
+            "having abs(sum(abs(value)) - gross_usd::numeric) > 0.001",
+        )
+        == []
+    )
+
+
+def test_history_that_is_too_short_is_said_and_not_filled(measured: Database) -> None:
+    missing = rows(
+        measured,
+        "select tail_missing, beta_missing, beta from risk.portfolio_risk "
+        "where session_date = '2020-01-16' and var_95_usd is null",
+    )
+    assert missing == [("too few returns, 20 are needed: AAA 10, BBB 10",) * 2 + (None,)]
+    stress = rows(
+        measured,
+        "select scenario, profit_usd is null from risk.stress_results where session_date = '2020-01-16' "
+        "order by scenario_no",
+    )
+    assert [is_missing for _, is_missing in stress] == [True, True, True, True, False]
+
+
+def test_figures_are_those_of_the_closes_by_hand(measured: Database) -> None:
+    """BBB pays nothing and splits later: with it alone in the book, its returns are those of its closes."""
+    day = date(2020, 2, 20)
+    values = dict(
+        rows(measured, f"select symbol, value_usd from risk.position_risk where session_date = '{day}' order by 1")
+    )
+    days = [one for (one,) in rows(measured, "select session_date from risk.portfolio_risk order by 1") if one <= day]
+    stored = rows(measured, "select symbol, session_date, close from market.bars")
+    close = {(symbol, session_date): price for symbol, session_date, price in stored}
+    closes = {symbol: np.array([close[symbol, one] for one in days[-31:]]) for symbol in values}
+    # The dividend of AAA, 0.55 USD, is part of its return.
+    returns = {}
+    for symbol, series in closes.items():
+        paid = np.zeros(30)
+        if symbol == "AAA":
+            ex_date = rows(measured, "select ex_date from market.corporate_actions where kind = 'cash_dividend'")[0][0]
+            paid[[one == ex_date for one in days[-30:]]] = 0.55
+        returns[symbol] = series[1:] / (series[:-1] - paid) - 1
+    profits = sum(values[symbol] * returns[symbol] for symbol in values)
+
+    (figures,) = rows(
+        measured,
+        "select var_95_usd, cvar_95_usd, tail_sessions, parametric_var_95_usd, "
+        "(select sum(component_var_95_usd) from risk.position_risk as p where p.at = r.at), "
+        "(select sum(component_cvar_95_usd) from risk.position_risk as p where p.at = r.at) "
+        f"from risk.portfolio_risk as r where session_date = '{day}'",
+    )
+
+    assert figures[:3] == (pytest.approx(np.percentile(profits, 5)), pytest.approx(np.sort(profits)[:2].mean()), 30)
+    assert figures[4] == pytest.approx(figures[3])
+    assert figures[5] == pytest.approx(figures[1])
+
+
+def test_measuring_again_or_one_session_alone_changes_nothing(measured: Database) -> None:
+    queries = ("select * from risk.portfolio_risk order by at", "select * from risk.position_risk order by at, symbol")
+    before, told = [rows(measured, query) for query in queries], rows(measured, TOLD)
+    monitor = RiskMonitor(measured, SETTINGS, AFTERWARDS)
+
+    assert monitor.measure(FIRST, LAST) == 0
+    assert monitor.alert(FIRST, LAST) == 0
+    resources = {"database": measured, "settings": SETTINGS, "clock": SetClock()}
+    run = dg.materialize([portfolio_risk, alerts], resources=resources, partition_key="2020-02-20")
+
+    results = run.get_asset_materialization_events()
+    assert [event.materialization.metadata["rows_written"].value for event in results] == [0, 0]
+    assert [rows(measured, query) for query in queries] == before
+    assert rows(measured, TOLD) == told
+
+
+def test_each_change_is_one_event_and_one_message(measured: Database) -> None:
+    events = rows(measured, "select limit_name, event_no, previous, state from risk.alert_events order by 1, 2")
+    assert {"max_gross_exposure", "max_position", "max_value_at_risk"} <= {name for name, *_ in events}
+    for name in {name for name, *_ in events}:
+        states = [(previous, state) for one, _, previous, state in events if one == name]
+        assert [previous for previous, _ in states] == ["clear", *(state for _, state in states[:-1])]
+        assert all(previous != state for previous, state in states)
+    assert len(rows(measured, TOLD)) == len(events)
+    # Without twenty returns the value at risk is unknown, and that is told first.
+    assert ("max_value_at_risk", 1, "clear", "unknown") in events
+
+
+def test_recorded_alert_cannot_be_changed(measured: Database) -> None:
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="append-only"):
+        rows(measured, "delete from risk.alert_events")
+
+
+def test_session_under_way_is_measured_now_with_the_book_of_the_last_close(measured: Database) -> None:
+    day = date(2020, 3, 9)
+    at = session(day).opens_at + timedelta(minutes=7)
+    with measured.transaction() as connection:
+        before = connection.execute("select max(at) from risk.portfolio_risk").fetchone()
+    assert RiskMonitor(measured, SETTINGS, at).measure(day, day) == 1
+    found = rows(
+        measured,
+        "select at, marked_at, start_equity_usd = equity_usd, tail_sessions from risk.portfolio_risk "
+        f"where session_date = '{day}'",
+    )
+    rows(measured, f"delete from risk.portfolio_risk where session_date = '{day}' returning 1")
+    assert found == [(at, before[0], True, 30)]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("at", "asked"),
+    [
+        (session(LAST).closes_at + timedelta(hours=1), False),
+        (session(date(2020, 3, 9)).opens_at + timedelta(minutes=1), True),
+        # Nobody has led the account so far: what would be measured is long past.
+        (session(date(2020, 6, 1)).opens_at + timedelta(minutes=1), False),
+    ],
+)
+def test_sensor_measures_in_session_and_not_after_it(measured: Database, at: datetime, asked: bool) -> None:
+    answer = risk_sensor(dg.build_sensor_context(resources={"database": measured, "clock": SetClock(at)}))
+    assert isinstance(answer, dg.RunRequest) is asked
+
+
+def test_sensor_measures_each_fill_once(measured: Database) -> None:
+    clock = SetClock(session(LAST).closes_at + timedelta(hours=1))
+    rows(measured, "update risk.portfolio_risk set measured_at = '2020-01-01' returning 1")
+
+    requests = [risk_sensor(dg.build_sensor_context(resources={"database": measured, "clock": clock})) for _ in "ab"]
+    rows(measured, "update risk.portfolio_risk set measured_at = clock_timestamp() returning 1")
+
+    assert len({request.run_key for request in requests}) == 1
+    assert {request.partition_key for request in requests} == {f"{LAST}"}
+    assert "filled" in requests[0].run_key
