@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias
 
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5
 # With more rows than this, reading the stored ones in one go is cheaper than looking each of them up.
 LOOKED_UP_ROWS = 20_000
+
+BECOME: LiteralString = """
+    select set_config('role', rolname, %(is_local)s) from pg_roles
+    where rolname = %(role)s and pg_has_role(
+        session_user,
+        oid,
+        case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
+    )
+"""
+STRATEGY_ROLE, RISK_ROLE = "trading_strategy", "trading_risk"
 
 Rows: TypeAlias = Iterable[Sequence[Any]] | ArrayRows
 
@@ -45,9 +55,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Database:
-    """Connections to `url` (postgresql://...). Holds no connection itself, so it is safe to keep and to share."""
+    """Connections to `url` (postgresql://...). Holds no connection itself, so it is safe to keep and to share.
+
+    With a `role` its transactions may do what that role may. Where the server has no such role, or does not let the
+    user become it, they stay the user's own (`trading doctor` says so).
+    """
 
     url: str = field(repr=False)
+    role: str | None = None
+
+    def acting_as(self, role: str) -> Database:
+        """The same database in the hands of `role`."""
+        return replace(self, role=role)
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
@@ -61,6 +80,8 @@ class Database:
             ) from error
         try:
             with connection:
+                if self.role:
+                    connection.execute(BECOME, {"role": self.role, "is_local": False})
                 yield connection
         except psycopg.errors.DiskFull as error:
             raise OutOfSpace(
@@ -85,6 +106,15 @@ class Database:
         """The query's result as a frame, fetched as Arrow: see `arrow`."""
         frame: pd.DataFrame = self.arrow(query, **parameters).to_pandas()
         return frame
+
+
+@contextmanager
+def in_role(connection: psycopg.Connection, role: str) -> Iterator[None]:
+    """What is done in the block may be what `role` may; as Database.role."""
+    connection.execute(BECOME, {"role": role, "is_local": True})
+    yield
+    # Not after an exception: the transaction is over then, and the role with it.
+    connection.execute("set local role none")
 
 
 class _AheadWriter(QueuedLibpqWriter):

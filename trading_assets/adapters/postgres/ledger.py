@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.account_terms import account_name
 from trading_assets.adapters.errors import LedgerConflict
-from trading_assets.adapters.postgres.database import Table, append_once, merge
+from trading_assets.adapters.postgres.database import RISK_ROLE, Table, append_once, in_role, merge
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
 from trading_assets.domain.execution.orders import STOPS, TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
@@ -274,22 +274,8 @@ def record(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
 
     A fact that is recorded already must be the same: raises LedgerConflict otherwise, and nothing is stored.
     """
-    written = {
-        "risk.verdicts": append_once(connection, VERDICTS, VERDICT_COLUMNS, map(_verdict_row, journal.verdicts)),
-        "risk.verdict_checks": append_once(
-            connection,
-            CHECKS,
-            CHECK_COLUMNS,
-            (_check_row(verdict, check) for verdict in journal.verdicts for check in verdict.checks),
-        ),
-    }
-    # An approval is given once, at the time of the first run that computed it.
-    written["risk.approvals"] = append_once(
-        connection,
-        Table("risk.approvals", ("intent_id",), ("qty",)),
-        _columns(Approval),
-        map(_row, journal.approvals),
-    )
+    with in_role(connection, RISK_ROLE):
+        written = _record_review(connection, journal)
     recorded: list[tuple[str, tuple[str, ...], type, Sequence[Any]]] = [
         ("risk.breaker_events", ("account_id", "breaker", "event_no"), BreakerEvent, journal.breaker_events),
         ("execution.orders", ("client_order_id",), Order, journal.orders),
@@ -308,6 +294,25 @@ def record(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
     for name, key, kind, facts in derived:
         written[name] = merge(connection, _table(name, key, kind), _columns(kind), map(_row, facts))
     return written
+
+
+def _record_review(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
+    return {
+        "risk.verdicts": append_once(connection, VERDICTS, VERDICT_COLUMNS, map(_verdict_row, journal.verdicts)),
+        "risk.verdict_checks": append_once(
+            connection,
+            CHECKS,
+            CHECK_COLUMNS,
+            (_check_row(verdict, check) for verdict in journal.verdicts for check in verdict.checks),
+        ),
+        # An approval is given once, at the time of the first run that computed it.
+        "risk.approvals": append_once(
+            connection,
+            Table("risk.approvals", ("intent_id",), ("qty",)),
+            _columns(Approval),
+            map(_row, journal.approvals),
+        ),
+    }
 
 
 def refuse_vanished(connection: psycopg.Connection, account_id: str, first: date, last: date, journal: Journal) -> None:

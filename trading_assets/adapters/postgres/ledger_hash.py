@@ -66,7 +66,7 @@ PARTS = {
     ),
     "sizes": (
         "select intent_id, sizing, sizing_inputs from risk.verdicts where account_id = {account} "
-        "and sizing <> 'fixed_fractional' order by intent_id"
+        "and (sizing <> 'fixed_fractional' or sizing_inputs <> '{{}}') order by intent_id"
     ),
     "trail_marks": (
         "select client_order_id, at, marks.session_date, mark_price "

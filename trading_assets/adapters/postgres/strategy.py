@@ -54,16 +54,8 @@ def _add_columns(connection: psycopg.Connection, indicators: Sequence[Indicator]
     for indicator in indicators:
         if indicator.column in existing:
             continue
-        column = sql.Identifier(indicator.column)
-        connection.execute(
-            sql.SQL("alter table strategy.indicators add column if not exists {} double precision").format(column)
-        )
-        connection.execute(
-            sql.SQL("comment on column strategy.indicators.{} is {}").format(
-                column,
-                sql.Literal(f"{indicator.description}; NaN while warming up, null where it was not computed yet."),
-            )
-        )
+        description = f"{indicator.description}; NaN while warming up, null where it was not computed yet."
+        connection.execute("select strategy.add_indicator(%s, %s)", (indicator.column, description))
 
 
 def indicators(

@@ -16,7 +16,7 @@ from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres import strategy as store
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
-from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.database import STRATEGY_ROLE, Database
 from trading_assets.adapters.postgres.instruments import sector_facts
 from trading_assets.adapters.postgres.pairs import store_pairs
 from trading_assets.adapters.postgres.proofs import stored_facts
@@ -85,6 +85,7 @@ def indicators_asset(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
+        database = database.acting_as(STRATEGY_ROLE)
         written = 0
         for timeframe in timeframes:
             users = [one for one in strategies if one.timeframe is timeframe]
@@ -139,6 +140,7 @@ def signals_asset(configured: ConfiguredStrategy, members: Sequence[Membership],
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
+        database = database.acting_as(STRATEGY_ROLE)
         if isinstance(strategy, StatefulStrategy):
             written = _go_on(context, database, configured, members, limits, first, last, clock)
             return table_result(database, "strategy.signals", first, last, written)
@@ -211,6 +213,7 @@ def pairs_asset(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
+        database = database.acting_as(STRATEGY_ROLE)
         written = 0
         for configured in discoverers:
             for part in _parts(database, universe, configured.timeframe, first, last, clock):
@@ -285,6 +288,7 @@ def targets_asset(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]
     ) -> dg.MaterializeResult:
         first, last = session_range(context, clock)
+        database = database.acting_as(STRATEGY_ROLE)
         decided = store.signals_between(database, strategies, universe, first, last)
         with database.transaction() as connection:
             store_members(connection, members)

@@ -10,6 +10,9 @@ with engine.connect() as connection:
     connection.execute(sqlalchemy.text("select pg_advisory_lock(hashtext('trading_assets.migrate'))"))
     context.configure(connection=connection, version_table="schema_version")
     with context.begin_transaction():
+        before = context.get_context().get_current_revision()
         context.run_migrations()
+        if context.get_context().get_current_revision() != before:
+            connection.execute(sqlalchemy.text("call ops.grant_roles()"))
     connection.execute(sqlalchemy.text("select pg_advisory_unlock(hashtext('trading_assets.migrate'))"))
     connection.commit()

@@ -1,8 +1,8 @@
 -- Risk limits by the time they count from, and how the size of an intent came about.
 
 create table risk.limits (
-    limit_no           integer     generated always as identity primary key,
     broker             text        not null,
+    limit_no           integer     generated always as identity primary key,
     name               text        not null,
     value              jsonb       not null,
     effective_from     timestamptz not null,
