@@ -19,6 +19,7 @@ from trading_assets.domain.market.sessions import (
     session,
     sessions_between,
 )
+from trading_assets.domain.market.trading_time import trading_time
 from trading_assets.domain.values import Timeframe
 
 HISTORY_DAYS = 45
@@ -74,9 +75,7 @@ def minutes_overdue(newest_close: datetime, timeframe: Timeframe, now: datetime)
 
 def trading_minutes(begin: datetime, end: datetime) -> float:
     """Minutes between two moments in which the market was open."""
-    days = sessions_between(begin.astimezone(NEW_YORK).date(), end.astimezone(NEW_YORK).date())
-    spans = (min(trading.closes_at, end) - max(trading.opens_at, begin) for trading in map(session, days))
-    return sum(max(span.total_seconds(), 0.0) for span in spans) / 60
+    return trading_time(begin, end).total_seconds() / 60
 
 
 def _next_close(moment: datetime, timeframe: Timeframe) -> datetime:
