@@ -1,0 +1,190 @@
+"""The risk review in the compiled loop: the catalogue's own functions over the projection of the account.
+
+What the readings of risk/readings and the Projection give the live review is worked out here from the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from trading_assets.domain.kernel import rows
+from trading_assets.domain.kernel.arrays import (
+    BILLION,
+    CASH,
+    DAILY_LOSS,
+    DAILY_LOSS_STOP_ALL,
+    DRAWDOWN,
+    HIGH_WATER,
+    SESSION,
+    START_EQUITY,
+    Ints,
+    Market,
+    State,
+    Terms,
+)
+from trading_assets.domain.kernel.compiler import compiled
+from trading_assets.domain.risk.exposure import SHORT_RESERVE, WORST_PPM
+from trading_assets.domain.risk.rules import ruling
+from trading_assets.domain.risk.rules.permission import OPEN
+from trading_assets.domain.values import Side
+
+WORST_BUY, WORST_SELL = WORST_PPM[Side.BUY], WORST_PPM[Side.SELL]
+NOTHING_FAILED = 2**62
+GROSS, RESERVED = range(2)
+
+floor_share, ceil_share = compiled(ruling.floor_share), compiled(ruling.ceil_share)
+
+
+def _rule(row: int) -> Callable[..., Any]:
+    """The rule's function with the functions that it calls compiled too."""
+    function: Any = rows.OF_ID[rows.RULE_IDS[row]].function
+    names = {**function.__globals__, "floor_share": floor_share, "ceil_share": ceil_share}
+    asked: Callable[..., Any] = compiled(FunctionType(function.__code__, names, function.__name__))
+    return asked
+
+
+not_halted = _rule(rows.NOT_HALTED)
+only_closing = _rule(rows.ONLY_CLOSING)
+quality_gate = _rule(rows.QUALITY_GATE)
+whole_quantity = _rule(rows.WHOLE_QUANTITY)
+order_quantity = _rule(rows.ORDER_QUANTITY)
+order_notional = _rule(rows.ORDER_NOTIONAL)
+buying_power = _rule(rows.BUYING_POWER)
+short_sale = _rule(rows.SHORT_SALE)
+position = _rule(rows.POSITION)
+gross_exposure = _rule(rows.GROSS_EXPOSURE)
+daily_loss = _rule(rows.DAILY_LOSS_STOP)
+drawdown = _rule(rows.DRAWDOWN_STOP)
+
+
+@compiled
+def begin_review(state: State) -> None:
+    """The worst gross exposure and the reserved cash of all that is held and works, before anything is approved."""
+    gross, working, reserved = 0, 0, 0
+    for symbol in range(state.net.size):
+        held, buys, sells, price = state.net[symbol], state.buys[symbol], state.sells[symbol], state.marks[symbol]
+        gross += max(abs(held + buys), abs(sells - held)) * price
+        working += buys * price
+        if sells > held:
+            short, worst_short = max(0, -held), max(0, sells - held)
+            reserved += short * SHORT_RESERVE * price + (worst_short - short) * ceil_share(price, WORST_SELL)
+    state.projection[GROSS], state.projection[RESERVED] = gross, reserved + ceil_share(working, WORST_BUY)
+
+
+@compiled
+def judge(
+    market: Market,
+    terms: Terms,
+    state: State,
+    projection: Ints,
+    moment: int,
+    equity: int,
+    strategy: int,
+    symbol: int,
+    side: int,
+    qty: int,
+) -> tuple[int, int]:
+    """The approved shares, zero for a denial, and the reasons (rows.MISSING says how they are packed)."""
+    numbers = state.numbers
+    directed, worst_qty = _directed(state, symbol, side)
+    closable = max(0, -directed)
+    is_stop_new, is_stop_all = state.tripped[DAILY_LOSS] >= 0, state.tripped[DAILY_LOSS_STOP_ALL] >= 0
+    is_drawdown = state.tripped[DRAWDOWN] >= 0
+    trading_state = 1 if is_stop_all or is_drawdown else 0
+    gate = OPEN if market.gates[numbers[SESSION], symbol] else 0
+    answer = (NOTHING_FAILED, 0, 0)
+    answer = _with(answer, rows.NOT_HALTED, not_halted(trading_state))
+    answer = _with(answer, rows.QUALITY_GATE, quality_gate(gate))
+    answer = _with(answer, rows.WHOLE_QUANTITY, whole_quantity(qty * BILLION, 0))
+    if qty > 0:
+        own = max(0, state.qty[strategy, symbol] - state.strategy_sells[strategy, symbol])
+        answer = _with(answer, rows.ONLY_CLOSING, only_closing(trading_state, qty, closable))
+        answer = _with(answer, rows.ORDER_QUANTITY, order_quantity(qty, terms.max_order_qty))
+        answer = _with(answer, rows.SHORT_SALE, short_sale(side, qty, own, terms.allow_short))
+        answer = _with(
+            answer,
+            rows.DAILY_LOSS_STOP,
+            daily_loss(
+                qty,
+                closable,
+                equity,
+                numbers[START_EQUITY],
+                terms.stop_new_daily_loss,
+                terms.stop_all_daily_loss,
+                is_stop_new,
+                is_stop_all,
+            ),
+        )
+        answer = _with(
+            answer,
+            rows.DRAWDOWN_STOP,
+            drawdown(qty, closable, equity, numbers[HIGH_WATER], terms.stop_all_drawdown, is_drawdown),
+        )
+    else:
+        for row in (rows.ONLY_CLOSING, rows.ORDER_QUANTITY, rows.SHORT_SALE, rows.DAILY_LOSS_STOP, rows.DRAWDOWN_STOP):
+            answer = _without(answer, row)
+    price = market.close[moment, symbol]
+    if qty > 0 and price > 0:
+        worst_price = ceil_share(price, WORST_BUY if side > 0 else WORST_SELL)
+        others = projection[GROSS] - worst_qty * price
+        cash, reserved = numbers[CASH], projection[RESERVED]
+        answer = _with(
+            answer, rows.ORDER_NOTIONAL, order_notional(qty, closable, price, equity, terms.max_order_notional)
+        )
+        answer = _with(
+            answer,
+            rows.BUYING_POWER,
+            buying_power(qty, closable, worst_price, cash, reserved, equity, terms.cash_buffer),
+        )
+        answer = _with(answer, rows.POSITION, position(qty, directed, price, equity, terms.max_position))
+        answer = _with(
+            answer,
+            rows.GROSS_EXPOSURE,
+            gross_exposure(qty, directed, worst_qty, others, price, equity, terms.max_gross_exposure),
+        )
+    else:
+        for row in (rows.ORDER_NOTIONAL, rows.BUYING_POWER, rows.POSITION, rows.GROSS_EXPOSURE):
+            answer = _without(answer, row)
+    least, failed, binding = answer
+    if not failed:
+        return qty, 0
+    return (least, binding) if 1 <= least < qty else (0, failed)
+
+
+@compiled
+def approve(state: State, projection: Ints, symbol: int, side: int, qty: int) -> None:
+    """Count `qty` shares as an order that may fill; the caller adds it to the working orders afterwards."""
+    directed, before = _directed(state, symbol, side)
+    price, net = state.marks[symbol], state.net[symbol]
+    opening = max(0, qty - max(0, -directed))
+    projection[RESERVED] += opening * ceil_share(price, WORST_BUY if side > 0 else WORST_SELL)
+    bought = net + state.buys[symbol] + (qty if side > 0 else 0)
+    sold = state.sells[symbol] - net + (qty if side < 0 else 0)
+    projection[GROSS] += (max(abs(bought), abs(sold)) - before) * price
+
+
+@compiled
+def _directed(state: State, symbol: int, side: int) -> tuple[int, int]:
+    """Shares held along the side when all orders of that side fill, and the worst of both sides."""
+    net, buys, sells = state.net[symbol], state.buys[symbol], state.sells[symbol]
+    return net + buys if side > 0 else sells - net, max(abs(net + buys), abs(sells - net))
+
+
+@compiled
+def _with(answer: tuple[int, int, int], row: int, asked: Any) -> tuple[int, int, int]:
+    """The fewest allowed shares, the rows that failed, and those of them that allow no more than the fewest."""
+    least, failed, binding = answer
+    if asked.is_passed:
+        return answer
+    allowed, bit = max(0, asked.allowed_qty), 1 << row
+    if allowed == least:
+        return least, failed | bit, binding | bit
+    return (allowed, failed | bit, bit) if allowed < least else (least, failed | bit, binding)
+
+
+@compiled
+def _without(answer: tuple[int, int, int], row: int) -> tuple[int, int, int]:
+    """A rule that lacks a number denies."""
+    return 0, answer[1] | 1 << (rows.MISSING + row), answer[2]
