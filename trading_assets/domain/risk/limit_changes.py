@@ -12,9 +12,9 @@ from typing import Any
 
 from trading_assets.domain.risk.limits import RiskLimits
 
-HIGHER_IS_TIGHTER = frozenset({"cash_buffer"})
-_HIGHER_IS_TIGHTER_PREFIXES = ("min_",)
-_LOWER_IS_TIGHTER_PREFIXES = ("max_", "stop_", "allow_")
+HIGHER_IS_TIGHTER = ("cash_buffer", "min_")
+LOWER_IS_TIGHTER = ("approval_ttl_s", "cluster_correlation", "max_", "stop_", "allow_")
+"""How their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def is_loosening(name: str, before: Any, after: Any) -> bool:
         return False
     if after is None:
         return True
-    if name in HIGHER_IS_TIGHTER or name.startswith(_HIGHER_IS_TIGHTER_PREFIXES):
+    if name.startswith(HIGHER_IS_TIGHTER):
         return bool(after < before)
-    if name.startswith(_LOWER_IS_TIGHTER_PREFIXES):
+    if name.startswith(LOWER_IS_TIGHTER):
         return bool(after > before)
     return True
