@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,15 +11,25 @@ import numpy as np
 import psycopg
 import pytest
 
+from trading_assets.adapters.dbt import DbtProject
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.risk.assets import alerts, portfolio_risk
 from trading_assets.defs.risk.jobs import risk_sensor
 from trading_assets.defs.risk.risk_monitor import RiskMonitor
 from trading_assets.domain.market.sessions import session
+from trading_assets.domain.risk.watched_limits import WATCHED
 from trading_assets.settings import TradingSettings
 
 FIRST, LAST = date(2020, 1, 2), date(2020, 3, 6)
 SESSIONS = 45
+DBT_TESTS_OF_RISK = ("contributions_add_up_to_the_risk", "alerts_change_the_state", "risk_is_that_of_the_ledger")
+MARTS_OF_RISK = (
+    *("dim_accounts", "stg_execution__accounts", "stg_execution__equity", "stg_execution__positions"),
+    *("stg_risk__portfolio_risk", "stg_risk__position_risk", "stg_risk__stress_results"),
+    *("stg_risk__limit_checks", "stg_risk__alert_events"),
+    *("fct_portfolio_risk", "fct_position_risk", "fct_risk_limits"),
+    *DBT_TESTS_OF_RISK,
+)
 AFTERWARDS = datetime(2020, 3, 9, 12, tzinfo=UTC)
 SETTINGS = TradingSettings.model_validate(
     {
@@ -146,6 +157,43 @@ def test_each_change_is_one_event_and_one_message(measured: Database) -> None:
     assert len(rows(measured, TOLD)) == len(events)
     # Without twenty returns the value at risk is unknown, and that is told first.
     assert ("max_value_at_risk", 1, "clear", "unknown") in events
+
+
+def test_marts_show_the_newest_check_of_each_limit_and_its_headroom(measured: Database, tmp_path: Path) -> None:
+    results = DbtProject(target=tmp_path).build(measured.url, select=MARTS_OF_RISK)
+    assert [(result.unique_id, result.message) for result in results if not result.is_ok] == []
+    limits = rows(
+        measured,
+        "select limit_name, round(usage_pct + headroom_pct), alert_state, checked_at, price_age_s, value is null "
+        "from analytics.fct_risk_limits order by 1",
+    )
+    states = dict(rows(measured, "select limit_name, state from risk.alerts"))
+    closes_at = session(LAST).closes_at
+    assert limits == [(name, 100, states.get(name, "clear"), closes_at, 0, False) for name in sorted(WATCHED)]
+    ((count, worst),) = rows(
+        measured, "select count(*), count(*) filter (where worst_scenario_usd < 0) from analytics.fct_portfolio_risk"
+    )
+    assert (count, worst > 0) == (SESSIONS, True)
+
+
+def test_figures_that_do_not_add_up_are_found(measured: Database, tmp_path: Path) -> None:
+    def spoil(amount: int) -> None:
+        with measured.transaction() as connection:
+            connection.execute("set local session_replication_role = replica")
+            connection.execute("update risk.portfolio_risk set equity_usd = equity_usd + %s", (amount,))
+            connection.execute(
+                "update risk.position_risk set component_var_95_usd = component_var_95_usd + %s", (amount,)
+            )
+            connection.execute(
+                "update risk.alert_events set at = at - %s * event_no * interval '1 day'", (amount * 99,)
+            )
+
+    spoil(1)
+    results = DbtProject(target=tmp_path).build(measured.url, select=DBT_TESTS_OF_RISK)
+    spoil(-1)
+    assert {result.unique_id.split(".")[-1]: result.is_ok for result in results} == dict.fromkeys(
+        DBT_TESTS_OF_RISK, False
+    )
 
 
 def test_recorded_alert_cannot_be_changed(measured: Database) -> None:
