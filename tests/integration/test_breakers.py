@@ -9,7 +9,7 @@ import pytest
 
 from trading_assets.adapters.errors import ContractBroken, NotFound
 from trading_assets.adapters.postgres import ledger
-from trading_assets.adapters.postgres.breakers import clear_breaker, clearances, tripped_breakers
+from trading_assets.adapters.postgres.breakers import clear_breaker, outside_events, tripped_breakers
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
 
@@ -35,7 +35,7 @@ def test_breaker_cleared_by_a_person_is_no_longer_latched(database: Database, ac
     with database.transaction() as connection:
         assert tripped_breakers(connection, account_id, LATER) == {}
         assert set(tripped_breakers(connection, account_id, AT)) == {"drawdown"}
-        (cleared,) = clearances(connection, account_id, AT, LATER)
+        (cleared,) = outside_events(connection, account_id, AT, LATER)
     assert (cleared.cleared_by, cleared.why, cleared.event_no) == ("Ada", "limits reviewed", 2)
 
 

@@ -260,7 +260,7 @@ def trade_in_turn(
     account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
     for stage in stages:
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
-        moments = record.tape.moments(wanted, stage.first, stage.last, record.now)
+        moments = record.tape.moments(wanted, stage.first, stage.last, record.now, stage.rules.breakers)
         simulation.walk(account, _reported(moments, report), stage.rules, {}, (), journal)
     return journal
 

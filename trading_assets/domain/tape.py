@@ -5,6 +5,7 @@ Together with targets it becomes the moments that the time loop lives through, t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.sessions import Session, is_session, next_session, session, sessions_between
+from trading_assets.domain.risk.breakers import DEFAULT_RULES, REGIME_BREAKERS, Breaker, BreakerRule
+from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime, regime_of, session_returns
 from trading_assets.domain.simulation import Moment
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import decimal_of
@@ -42,10 +45,18 @@ class Tape:
             by_day[day][symbol] = state
         return cls(_bars(frame), _by_session(actions), by_day)
 
-    def moments(self, targets: Iterable[Target], first: date, last: date, now: datetime) -> list[Moment]:
+    def moments(
+        self,
+        targets: Iterable[Target],
+        first: date,
+        last: date,
+        now: datetime,
+        breakers: Mapping[str, BreakerRule] | None = None,
+    ) -> list[Moment]:
         """Every bar close of the sessions first..last up to `now` (UTC), with what trades and is wanted there.
 
-        Raises NothingStoredError.
+        The regime is given where `breakers` ask for it, as far as the tape has the sessions before. Raises
+        NothingStoredError.
         """
         wanted: dict[tuple[date, datetime], list[Target]] = defaultdict(list)
         for target in targets:
@@ -53,6 +64,8 @@ class Tape:
         times: dict[date, set[datetime]] = defaultdict(set)
         for day, at in (*self.bars, *wanted):
             times[day].add(at)
+        regimes = self._regimes(breakers) if breakers and REGIME_BREAKERS & breakers.keys() else {}
+        regime_times = list(regimes)
         return [
             Moment(
                 at=at,
@@ -61,10 +74,38 @@ class Tape:
                 actions=self.actions.get(trading.date, []),
                 targets=wanted.get((trading.date, at), []),
                 gates=self.gates.get(trading.date, {}),
+                regime=_newest(regimes, regime_times, at),
             )
             for trading in map(session, sessions_between(first, last))
             for at in _closes(trading, times[trading.date], now)
         ]
+
+    def _regimes(self, breakers: Mapping[str, BreakerRule]) -> dict[datetime, Regime]:
+        """The regime at each session's close, in order of time."""
+        closes: dict[date, dict[str, float]] = defaultdict(dict)
+        for day, at in sorted(self.bars):
+            closes[day] |= {bar.symbol: float(bar.close) for bar in self.bars[day, at]}
+        days = list(closes)
+        splits = [
+            {one.symbol: float(one.split_ratio) for one in self.actions.get(day, ()) if one.split_ratio is not None}
+            for day in days
+        ]
+        returns = session_returns([closes[day] for day in days], splits)
+        windows = [
+            (breakers.get(one) or DEFAULT_RULES[one]).window for one in (Breaker.VOLATILITY, Breaker.CORRELATION)
+        ]
+        return {session(day).closes_at: regime_of(returns[:row], *windows) for row, day in enumerate(days)}
+
+
+def regime_sessions(breakers: Mapping[str, BreakerRule]) -> int:
+    """How many sessions before the first a tape needs for the regime that `breakers` ask for."""
+    return max((rule.window for name, rule in breakers.items() if name in REGIME_BREAKERS), default=0)
+
+
+def _newest(regimes: Mapping[datetime, Regime], times: Sequence[datetime], at: datetime) -> Regime:
+    """That of the newest session's close by `at`; `times` are its keys in order."""
+    place = bisect_right(times, at)
+    return regimes[times[place - 1]] if place else UNKNOWN_REGIME
 
 
 def _closes(trading: Session, recorded: set[datetime], now: datetime) -> list[datetime]:

@@ -98,7 +98,7 @@ def test_crossover_trades_and_ends_as_the_independent_program(monkeypatch: pytes
     bars = source.bars(SYMBOLS, Timeframe.SESSION, FIRST, LAST, session(LAST).closes_at)
     monkeypatch.setattr(simulation, "fee_activities", without_fees)
     record = record_of(bars)
-    rules = Rules(RiskLimits.of(UNBOUND.model_dump()), FillModel(slippage_bps=Decimal(0), volume_limit=Decimal(1)))
+    rules = Rules(RiskLimits.of(UNBOUND.limits()), FillModel(slippage_bps=Decimal(0), volume_limit=Decimal(1)))
 
     journal = trade(record, record.targets([CROSSOVER]), Terms("beside-pandas", Decimal(CASH), rules))
 

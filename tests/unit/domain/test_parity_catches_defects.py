@@ -57,7 +57,7 @@ STRATEGIES = (
     ConfiguredStrategy("sma_crossover", SmaCrossover(fast=5, slow=20), Timeframe.SESSION, 0.4),
 )
 # The limits bind, so that which of two orders comes first decides how much of each is allowed.
-LIMITS = RiskLimits.of(RiskSettings(max_gross_exposure=0.3, max_position=0.2, rebalance_band=0.005).model_dump())
+LIMITS = RiskLimits.of(RiskSettings(max_gross_exposure=0.3, max_position=0.2, rebalance_band=0.005).limits())
 TERMS = Terms("parity", Decimal(100_000), Rules(LIMITS, FillModel(Decimal(5), Decimal("0.025"))))
 
 

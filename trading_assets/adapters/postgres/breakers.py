@@ -12,7 +12,7 @@ from trading_assets.adapters.errors import ContractBroken, NotFound
 from trading_assets.adapters.postgres.ledger import NEWEST_BREAKER_EVENTS, lock_ledger, record
 from trading_assets.adapters.postgres.records import select
 from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
-from trading_assets.domain.risk.breakers import TIME_RULE
+from trading_assets.domain.risk.breakers import EXECUTION_BREAKERS, TIME_RULE
 
 
 def tripped_breakers(connection: psycopg.Connection, account_id: str, at: datetime) -> dict[str, BreakerEvent]:
@@ -49,16 +49,22 @@ def clear_breaker(
     return cleared
 
 
-def clearances(connection: psycopg.Connection, account_id: str, after: datetime, until: datetime) -> list[BreakerEvent]:
-    """The breakers that persons cleared after `after` up to `until`, in order of time."""
+def outside_events(
+    connection: psycopg.Connection, account_id: str, after: datetime, until: datetime
+) -> list[BreakerEvent]:
+    """What no time loop finds by itself, after `after` up to `until`, in order of time: the breakers that persons
+    cleared, and those that the record of orders tripped."""
     span = {"account_id": account_id, "after": after, "until": until, "time_rule": TIME_RULE}
-    return select(connection, BreakerEvent, _CLEARANCES, **span)
+    return select(
+        connection, BreakerEvent, _OUTSIDE_EVENTS, **span, of_orders=[one.value for one in sorted(EXECUTION_BREAKERS)]
+    )
 
 
-_CLEARANCES: LiteralString = """
+_OUTSIDE_EVENTS: LiteralString = """
     select account_id, breaker, event_no, state, at, session_date, cause, cleared_by, why
     from risk.breaker_events
-    where account_id = %(account_id)s and state = 'cleared' and not starts_with(cleared_by, %(time_rule)s)
-      and at > %(after)s and at <= %(until)s
+    where account_id = %(account_id)s and at > %(after)s and at <= %(until)s
+      and (state = 'cleared' and not starts_with(cleared_by, %(time_rule)s)
+           or state = 'tripped' and breaker = any(%(of_orders)s))
     order by at, breaker
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import NotFound
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
@@ -24,6 +25,7 @@ from trading_assets.domain.market.sessions import newest_session, previous_sessi
 from trading_assets.domain.strategy.knowledge import Part, parts
 from trading_assets.domain.strategy.portfolio import Sectors
 from trading_assets.domain.strategy.stateful import StatefulStrategy
+from trading_assets.domain.tape import regime_sessions
 
 ALL_BARS = 2**31 - 1
 
@@ -45,7 +47,8 @@ def read_market_record(
     if not days:
         raise NotFound(f"There is no trading session from {first} to {last} that is over.")
     with database.transaction() as connection:
-        tape = read_tape(database, connection, settings.universe, days[0], days[-1], now)
+        earlier = regime_sessions(rules_of(settings).breakers)
+        tape = read_tape(database, connection, settings.universe, days[0], days[-1], now, earlier)
         changes = limit_changes(connection, settings.broker.kind)
     return MarketRecord(
         first=days[0],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.market import BARS_DATASET, tape
 from trading_assets.adapters.postgres.quality import read_gates
-from trading_assets.domain.market.sessions import sessions_between
+from trading_assets.domain.market.sessions import session_before, sessions_between
 from trading_assets.domain.tape import Tape
 
 if TYPE_CHECKING:
@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 
 
 def read_tape(
-    database: Database, connection: psycopg.Connection, universe: Sequence[str], first: date, last: date, now: datetime
+    database: Database,
+    connection: psycopg.Connection,
+    universe: Sequence[str],
+    first: date,
+    last: date,
+    now: datetime,
+    earlier: int = 0,
 ) -> Tape:
-    """The tape of the sessions first..last as known at `now` (UTC); gates as `connection` sees them."""
-    bars = tape(database, universe, first, last, now)
+    """The tape of the sessions first..last as known at `now` (UTC); gates as `connection` sees them.
+
+    It has the bars of so many `earlier` sessions too, which the regime is computed from.
+    """
+    bars = tape(database, universe, session_before(first, earlier), last, now)
     actions = actions_as_of(database, now, universe)
     return Tape.of(bars, actions, read_gates(connection, BARS_DATASET, sessions_between(first, last), universe))

@@ -15,7 +15,6 @@ from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
-from trading_assets.adapters.postgres.breakers import clearances
 from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.notification import enqueue
@@ -24,6 +23,8 @@ from trading_assets.adapters.postgres.quality import read_gates
 from trading_assets.adapters.postgres.recorded_tape import read_tape
 from trading_assets.adapters.postgres.strategy import targets_between
 from trading_assets.adapters.postgres.strategy_states import state_events
+from trading_assets.adapters.postgres.trading_states import begin_submission, state_changes
+from trading_assets.defs.execution.controls import watch_orders, with_breaker_events, with_states
 from trading_assets.domain import simulation
 from trading_assets.domain.execution.orders import WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerState, Journal
@@ -36,9 +37,10 @@ from trading_assets.domain.market.sessions import (
 from trading_assets.domain.notification import messages
 from trading_assets.domain.risk.intents import OPENING
 from trading_assets.domain.risk.review import recheck
+from trading_assets.domain.risk.trading_states import states_of
 from trading_assets.domain.risk.verdicts import Outcome, TradingState, Verdict
 from trading_assets.domain.strategy.states import StrategyStatus, obeying, status_at
-from trading_assets.domain.tape import NothingStoredError
+from trading_assets.domain.tape import NothingStoredError, regime_sessions
 
 if TYPE_CHECKING:
     import psycopg
@@ -73,7 +75,9 @@ class TradingDesk:
             ledger.lock_ledger(connection)
             record = self._account_for(connection, first)
             account, journal = self._account_before(connection, record, first)
-            moments = self._cleared(connection, record.account_id, self._moments(connection, first, last))
+            moments = with_breaker_events(
+                connection, record.account_id, self._moments(connection, record.account_id, first, last)
+            )
             recorded = ledger.recorded_verdicts(connection, record.account_id, first, last)
             sent = ledger.sent_intents(connection, record.account_id, first, last)
             simulation.walk(account, moments, self._rules(connection), recorded, sent, journal)
@@ -85,6 +89,7 @@ class TradingDesk:
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)
             account, journal, _ = self._caught_up(connection, day)
+            watch_orders(connection, account, self._rules(connection), self.now, journal)
             return self._store(connection, account, journal)
 
     def decide(self, day: date) -> Outcomes:
@@ -108,6 +113,9 @@ class TradingDesk:
                 name: working for name, working in account.working.items() if working.order.submitted_at < newest.at
             }
             self._count_unsent(connection, account, newest)
+            # What was declared since the bar closed tightens the verdicts too; what is wanted stays that of the bar.
+            declared = states_of(state_changes(connection), account.book.account_id)
+            newest = replace(newest, states=newest.states.tightened_by(declared))
             recorded = ledger.recorded_verdicts(connection, account.book.account_id, day, day)
             simulation.decide(account, newest, self._rules(connection), recorded, journal, approved_at=self.now)
             return self._store(connection, account, journal)
@@ -120,7 +128,10 @@ class TradingDesk:
             account = ledger.load_account(connection, record.account_id, self.now)
             if account is None:
                 raise NotFound(f"Account {record.account_id} has not lived through a bar close yet.")
-            journal = Journal()
+            journal, rules = Journal(), self._rules(connection)
+            declared = states_of(begin_submission(connection), record.account_id)
+            watch_orders(connection, account, rules, self.now, journal)
+            simulation.take_notice(account, self.now, declared, rules)
             refused = []
             for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
                 intent = verdict.intent
@@ -128,9 +139,7 @@ class TradingDesk:
                     refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
                     continue
                 decided_in = session(intent.session_date)
-                simulation.submit(
-                    account, [(verdict, approval)], intent.decision_at, decided_in, self._rules(connection).exits, journal
-                )
+                simulation.submit(account, [(verdict, approval)], intent.decision_at, decided_in, rules.exits, journal)
             return self._store(connection, account, journal, refused)
 
     # The account ------------------------------------------------------------------------------------
@@ -189,7 +198,7 @@ class TradingDesk:
             first = record.inception_session
         else:
             journal, first = Journal(), account.session_date
-        moments = self._moments(connection, first, day)
+        moments = self._moments(connection, record.account_id, first, day)
         if moments and not moments[-1].bars and not moments[-1].targets:
             raise ContractBroken(
                 f"Session {day} is over, but the bar that closes it is not stored: "
@@ -261,33 +270,21 @@ class TradingDesk:
 
     # Moments ----------------------------------------------------------------------------------------
 
-    def _moments(self, connection: psycopg.Connection, first: date, last: date) -> list[simulation.Moment]:
+    def _moments(
+        self, connection: psycopg.Connection, account_id: str, first: date, last: date
+    ) -> list[simulation.Moment]:
         """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
         versions = {one.name: one.version for one in load_strategies(self.settings)}
         targets = obeying(
             targets_between(self.database, versions, first, last), state_events(connection, sorted(versions))
         )
-        read = read_tape(self.database, connection, self.settings.universe, first, last, self.now)
+        breakers, universe = self._rules(connection).breakers, self.settings.universe
+        read = read_tape(self.database, connection, universe, first, last, self.now, regime_sessions(breakers))
         try:
-            return read.moments(targets, first, last, self.now)
+            moments = read.moments(targets, first, last, self.now, breakers)
         except NothingStoredError as error:
             raise ContractBroken(str(error)) from error
-
-    def _cleared(
-        self, connection: psycopg.Connection, account_id: str, moments: list[simulation.Moment]
-    ) -> list[simulation.Moment]:
-        """The moments with the breakers that persons cleared since the one before."""
-        if not moments:
-            return moments
-        before = session(previous_session(moments[0].session.date)).closes_at
-        events = clearances(connection, account_id, before, moments[-1].at)
-        if not events:
-            return moments
-        starts = [before, *(moment.at for moment in moments)]
-        return [
-            replace(moment, clearances=[event for event in events if start < event.at <= moment.at])
-            for start, moment in zip(starts, moments, strict=False)
-        ]
+        return with_states(moments, state_changes(connection), account_id)
 
 
 def _has_closed(record: ledger.AccountRecord, day: date) -> bool:

@@ -80,6 +80,12 @@ def previous_session(day: date) -> date:
     return _sessions()[position - 1]
 
 
+def session_before(day: date, count: int) -> date:
+    """The session number `count` before the session `day`; at the earliest the first of the calendar."""
+    sessions = _sessions()
+    return sessions[max(bisect_left(sessions, _covered(day)) - count, 0)]
+
+
 def next_session(day: date) -> date:
     """The first session after `day`, which need not be a session itself."""
     position = bisect_right(_sessions(), _covered(day))

@@ -62,6 +62,15 @@ class TradingStates:
             for scope, subject in self.flattened
         )
 
+    def tightened_by(self, other: TradingStates) -> TradingStates:
+        """The tighter of both for the account and every strategy and symbol; what is flattened stays."""
+        return replace(
+            self,
+            account=tightest(self.account, other.account),
+            strategies=_tighter(self.strategies, other.strategies),
+            symbols=_tighter(self.symbols, other.symbols),
+        )
+
     def tightened(self, state: TradingState, *, is_flatten: bool = False) -> TradingStates:
         """These states with the account in `state`, unless it is in a tighter one already."""
         closing = {(Scope.ACCOUNT, EVERY_ACCOUNT)} if is_flatten else set()
@@ -76,6 +85,11 @@ _TIGHTNESS = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 def tightest(*states: TradingState) -> TradingState:
     """The one that lets the least through; without any, ACTIVE."""
     return max(states, key=_TIGHTNESS.index, default=TradingState.ACTIVE)
+
+
+def _tighter(one: Mapping[str, TradingState], other: Mapping[str, TradingState]) -> dict[str, TradingState]:
+    active = TradingState.ACTIVE
+    return {name: tightest(one.get(name, active), other.get(name, active)) for name in (*one, *other)}
 
 
 def in_force(changes: Iterable[StateChange], at: datetime | None = None) -> list[StateChange]:
