@@ -169,6 +169,10 @@ class ProtectionSettings(Section):
         return self
 
 
+FractionOrOff = Annotated[float | None, Field(gt=0, le=1)]
+"""A limit that does not bind while nobody sets it."""
+
+
 class RiskSettings(Section):
     """Limits of the pre-trade review; shares of equity unless the name says otherwise."""
 
@@ -183,6 +187,15 @@ class RiskSettings(Section):
     approval_ttl_s: Annotated[int, Field(gt=0)] = 120
     rebalance_band: Annotated[float, Field(ge=0, lt=1)] = 0.02
     allow_short: bool = False
+    max_order_adv: FractionOrOff = None
+    max_order_bar_volume: FractionOrOff = None
+    max_net_exposure: FractionOrOff = None
+    max_beta_exposure: FractionOrOff = None
+    max_sector_exposure: FractionOrOff = None
+    max_cluster_exposure: FractionOrOff = None
+    cluster_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.8
+    max_strategy_exposure: FractionOrOff = None
+    max_stress_loss: FractionOrOff = None
     breakers: dict[Breaker, BreakerSettings] = {}
     protections: tuple[ProtectionSettings, ...] = ()
 

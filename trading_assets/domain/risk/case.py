@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.readings import account, order
+from trading_assets.domain.risk.readings import account, market, order
 from trading_assets.domain.risk.rules.ruling import FLAG, MILLION, NUMBER, PPM, Unit
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 
@@ -28,7 +28,7 @@ def _by_name(*modules: Any) -> Readings:
 OF_ACCOUNT: Readings = _by_name(account)
 """Readings of what all intents of a moment share."""
 
-OF_ORDER: Readings = _by_name(order)
+OF_ORDER: Readings = _by_name(order, market)
 """Readings of what differs from intent to intent."""
 
 

@@ -5,10 +5,11 @@ In whole shares and millionths of a dollar, rounded to the worse side. No limit 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from math import ceil, floor
+from math import ceil
 
-from trading_assets.domain.risk.inputs import finite, positive, unsigned
+from trading_assets.domain.risk.inputs import InputMissingError, finite, positive, unsigned
 from trading_assets.domain.risk.rules.ruling import MILLION, ceil_share
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 from trading_assets.domain.values import ZERO, Side
@@ -21,32 +22,47 @@ WORST_PPM = {side: int(factor * MILLION) for side, factor in WORST_FILL.items()}
 SHORT_RESERVE = 2
 
 
+class _Total:
+    """A sum over symbols that is kept up to date when one of them changes."""
+
+    def __init__(self, value_of: Callable[[str], int], symbols: Iterable[str]) -> None:
+        self._value_of = value_of
+        self.values = {symbol: value_of(symbol) for symbol in symbols}
+        self.sum = sum(self.values.values())
+
+    def without(self, symbol: str) -> int:
+        return self.sum - self.values.get(symbol, 0)
+
+    def refresh(self, symbol: str) -> None:
+        value = self._value_of(symbol)
+        self.sum += value - self.values.get(symbol, 0)
+        self.values[symbol] = value
+
+
 class Projection:
     """The worst case of one account at one moment. It grows by every approval; the snapshot under it never changes.
 
-    Every method raises InputMissingError when a number it needs is missing.
+    Quantities of two sides are a pair: shares held when all buys fill and no sell, shares sold short the other way
+    round. Every method raises InputMissingError when a number it needs is missing.
     """
-
-    __slots__ = (
-        "_approved_usd",
-        "_directed",
-        "_gross_usd",
-        "_prices",
-        "_short_reserve_usd",
-        "_snapshot",
-        "_strategy_sold",
-        "_values_usd",
-    )
 
     def __init__(self, snapshot: AccountSnapshot) -> None:
         self._snapshot = snapshot
-        self._directed: dict[str, tuple[int, int]] = {}
+        self._both_sides: dict[str, tuple[int, int]] = {}
+        self._strategy_sides: dict[tuple[str, str], tuple[int, int]] = {}
         self._prices: dict[str, int] = {}
-        self._strategy_sold: dict[tuple[str, str], int] = {}
+        self._totals: dict[tuple[str, ...], _Total] = {}
         self._approved_usd = 0
-        self._values_usd: dict[str, int] | None = None
-        self._gross_usd = 0
         self._short_reserve_usd: int | None = None
+
+    def copy(self) -> Projection:
+        """Another one that grows by approvals of its own."""
+        other = Projection(self._snapshot)
+        other._both_sides, other._strategy_sides = dict(self._both_sides), dict(self._strategy_sides)
+        other._approved_usd, other._short_reserve_usd = self._approved_usd, self._short_reserve_usd
+        return other
+
+    # One symbol ------------------------------------------------------------------------------------
 
     def reference_price(self, symbol: str) -> int:
         """Raw close of the bar that was decided on, in millionths of a dollar."""
@@ -62,7 +78,7 @@ class Projection:
 
     def directed_qty(self, symbol: str, side: Side) -> int:
         """Shares held along `side` when all orders of that side fill and none of the other; negative: against it."""
-        if_bought, if_sold = self._both_sides(symbol)
+        if_bought, if_sold = self._sides(symbol)
         return if_bought if side is Side.BUY else if_sold
 
     def closable_qty(self, symbol: str, side: Side) -> int:
@@ -71,23 +87,81 @@ class Projection:
 
     def worst_qty(self, symbol: str) -> int:
         """The largest absolute position that any subset of the orders can lead to."""
-        if_bought, if_sold = self._both_sides(symbol)
+        if_bought, if_sold = self._sides(symbol)
         return max(abs(if_bought), abs(if_sold))
 
-    def strategy_long_qty(self, strategy: str, symbol: str) -> int:
-        """Shares that the strategy owns when all its sells fill and none of its buys; negative: it is short."""
-        key, snapshot = (strategy, symbol), self._snapshot
-        held = finite(snapshot.strategy_positions.get(key, ZERO), "strategy_positions", key)
-        working = unsigned(snapshot.strategy_working_sells.get(key, ZERO), "strategy_working_sells", key)
-        return floor(held - working) - self._strategy_sold.get(key, 0)
+    def strategy_directed_qty(self, strategy: str, symbol: str, side: Side) -> int:
+        """`directed_qty` of what one strategy holds and has ordered."""
+        if_bought, if_sold = self._sides_of(strategy, symbol)
+        return if_bought if side is Side.BUY else if_sold
+
+    def strategy_worst_qty(self, strategy: str, symbol: str) -> int:
+        """`worst_qty` of what one strategy holds and has ordered."""
+        if_bought, if_sold = self._sides_of(strategy, symbol)
+        return max(abs(if_bought), abs(if_sold))
+
+    # All symbols -----------------------------------------------------------------------------------
 
     def gross_without_usd(self, symbol: str) -> int:
         """Sum of the worst absolute values of all other symbols."""
-        if self._values_usd is None:
-            values_usd = {held: self._value_usd(held) for held in self._symbols()}
-            self._gross_usd = sum(values_usd.values())
-            self._values_usd = values_usd
-        return self._gross_usd - self._values_usd.get(symbol, 0)
+        return self._total(("gross",), self._value_usd).without(symbol)
+
+    def sector_without_usd(self, symbol: str) -> int:
+        """The same of the other symbols in its sector; those whose sector nobody knows are one sector."""
+        sector = self._snapshot.market.sector
+        own = sector(symbol)
+        return self._total(
+            ("sector", own), lambda other: self._value_usd(other) if sector(other) == own else 0
+        ).without(symbol)
+
+    def correlated_without_usd(self, symbol: str, threshold: float) -> int:
+        """The same of the other symbols that are correlated with it."""
+        market = self._snapshot.market
+        values_usd = self._total(("gross",), self._value_usd).values
+        return sum(
+            value_usd
+            for other, value_usd in values_usd.items()
+            if value_usd and other != symbol and market.is_correlated(symbol, other, threshold)
+        )
+
+    def strategy_without_usd(self, strategy: str, symbol: str) -> int:
+        """The same of what one strategy holds and has ordered of other symbols."""
+
+        def value_usd(other: str) -> int:
+            qty = self.strategy_worst_qty(strategy, other)
+            return qty * self._price(other) if qty else 0
+
+        return self._total(("strategy", strategy), value_usd).without(symbol)
+
+    def directed_net_usd(self, side: Side) -> int:
+        """Sum of all symbols' values along `side`, when all orders of that side fill and none of the other."""
+
+        def value_usd(symbol: str) -> int:
+            qty = self.directed_qty(symbol, side)
+            return qty * self._price(symbol) if qty else 0
+
+        return self._total(("net", side.value), value_usd).sum
+
+    def directed_beta_usd(self, sign: int) -> int:
+        """Sum of all symbols' values x beta, at its worst in the direction of `sign`."""
+        return self._total(("beta", str(sign)), lambda symbol: self._worst_usd(symbol, sign, self.beta)).sum
+
+    def beta(self, symbol: str) -> int:
+        """In parts per million."""
+        beta = self._snapshot.market.beta(symbol)
+        if beta is None:
+            raise InputMissingError("beta", symbol)
+        return round(beta * MILLION)
+
+    def market_loss_usd(self, change: float) -> int:
+        """The worst loss when the market changes by the ratio `change` and every price by its beta."""
+        return self._total(
+            ("market", str(change)), lambda symbol: self._worst_usd(symbol, -1, lambda one: self.shock(one, change))
+        ).sum
+
+    def shock(self, symbol: str, change: float) -> int:
+        """By how many parts per million its price changes when the market does by `change`; at most down to zero."""
+        return max(round(self.beta(symbol) * change), -MILLION)
 
     def reserved_usd(self) -> int:
         """Cash that working orders, approvals of this moment and short positions may still need."""
@@ -101,32 +175,42 @@ class Projection:
         symbol, side, qty = intent.symbol, intent.side, ceil(approved_qty)
         opening_qty = max(0, qty - self.closable_qty(symbol, side))
         self._approved_usd += opening_qty * self.worst_price(symbol, side)
-        if_bought, if_sold = self._both_sides(symbol)
-        if side is Side.BUY:
-            self._directed[symbol] = (if_bought + qty, if_sold)
-        else:
-            self._directed[symbol] = (if_bought, if_sold + qty)
-            key = (intent.strategy, symbol)
-            self._strategy_sold[key] = self._strategy_sold.get(key, 0) + qty
-        if self._values_usd is not None:
-            value_usd = self._value_usd(symbol)
-            self._gross_usd += value_usd - self._values_usd.get(symbol, 0)
-            self._values_usd[symbol] = value_usd
+        more = (qty, 0) if side is Side.BUY else (0, qty)
+        self._both_sides[symbol] = _added(self._sides(symbol), more)
+        self._strategy_sides[intent.strategy, symbol] = _added(self._sides_of(intent.strategy, symbol), more)
+        for total in self._totals.values():
+            total.refresh(symbol)
 
-    def _both_sides(self, symbol: str) -> tuple[int, int]:
-        """The directed quantities of buying and of selling."""
-        both = self._directed.get(symbol)
+    def _total(self, key: tuple[str, ...], value_of: Callable[[str], int]) -> _Total:
+        total = self._totals.get(key)
+        if total is None:
+            total = self._totals[key] = _Total(value_of, self._symbols())
+        return total
+
+    def _sides(self, symbol: str) -> tuple[int, int]:
+        both = self._both_sides.get(symbol)
         if both is None:
             snapshot = self._snapshot
             held = finite(snapshot.positions.get(symbol, ZERO), "positions", symbol)
             buys = unsigned(snapshot.working_buys.get(symbol, ZERO), "working_buys", symbol)
             sells = unsigned(snapshot.working_sells.get(symbol, ZERO), "working_sells", symbol)
-            both = self._directed[symbol] = (ceil(held + buys), ceil(sells - held))
+            both = self._both_sides[symbol] = (ceil(held + buys), ceil(sells - held))
+        return both
+
+    def _sides_of(self, strategy: str, symbol: str) -> tuple[int, int]:
+        key = strategy, symbol
+        both = self._strategy_sides.get(key)
+        if both is None:
+            snapshot = self._snapshot
+            held = finite(snapshot.strategy_positions.get(key, ZERO), "strategy_positions", key)
+            buys = unsigned(snapshot.strategy_working_buys.get(key, ZERO), "strategy_working_buys", key)
+            sells = unsigned(snapshot.strategy_working_sells.get(key, ZERO), "strategy_working_sells", key)
+            both = self._strategy_sides[key] = (ceil(held + buys), ceil(sells - held))
         return both
 
     def _symbols(self) -> list[str]:
         snapshot = self._snapshot
-        return sorted({*snapshot.positions, *snapshot.working_buys, *snapshot.working_sells, *self._directed})
+        return sorted({*snapshot.positions, *snapshot.working_buys, *snapshot.working_sells, *self._both_sides})
 
     def _price(self, symbol: str) -> int:
         if self._snapshot.reference_prices.get(symbol) is None:
@@ -137,6 +221,14 @@ class Projection:
         qty = self.worst_qty(symbol)
         return qty * self._price(symbol) if qty else 0
 
+    def _worst_usd(self, symbol: str, sign: int, factor_of: Callable[[str], int]) -> int:
+        """The most that `sign` x value x factor (parts per million) can be, after any subset of the orders."""
+        if_bought, if_sold = self._sides(symbol)
+        if not (if_bought or if_sold):
+            return 0
+        factor = sign * factor_of(symbol)
+        return ceil_share(self._price(symbol), max(if_bought * factor, -if_sold * factor))
+
     def _short_usd(self, symbol: str) -> int:
         """What the filled and the working shorts of a symbol reserve; approvals are counted when they are made."""
         if self.directed_qty(symbol, Side.SELL) <= 0:
@@ -145,3 +237,7 @@ class Projection:
         short, worst_short = max(0, ceil(-held)), max(0, ceil(self._snapshot.working_sells.get(symbol, ZERO) - held))
         price = self._price(symbol)
         return short * SHORT_RESERVE * price + (worst_short - short) * ceil_share(price, WORST_PPM[Side.SELL])
+
+
+def _added(both: tuple[int, int], more: tuple[int, int]) -> tuple[int, int]:
+    return both[0] + more[0], both[1] + more[1]

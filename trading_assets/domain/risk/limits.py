@@ -15,6 +15,16 @@ from trading_assets.domain.values import ZERO, decimal_of
 
 _ONE = Decimal(1)
 _STEP = Decimal("0.000001")
+_FRACTIONS_THAT_MAY_BE_OFF = (
+    "max_order_adv",
+    "max_order_bar_volume",
+    "max_net_exposure",
+    "max_beta_exposure",
+    "max_sector_exposure",
+    "max_cluster_exposure",
+    "max_strategy_exposure",
+    "max_stress_loss",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,15 @@ class RiskLimits:
     rebalance_band: Decimal
     approval_ttl: timedelta
     allow_short: bool
+    max_order_adv: Decimal | None = None
+    max_order_bar_volume: Decimal | None = None
+    max_net_exposure: Decimal | None = None
+    max_beta_exposure: Decimal | None = None
+    max_sector_exposure: Decimal | None = None
+    max_cluster_exposure: Decimal | None = None
+    cluster_correlation: Decimal = Decimal("0.8")
+    max_strategy_exposure: Decimal | None = None
+    max_stress_loss: Decimal | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -48,6 +67,9 @@ class RiskLimits:
             self._require(name, ZERO <= getattr(self, name) < _ONE, "at least 0 and below 1")
         for name in ("max_order_notional", "max_position", "max_gross_exposure"):
             self._require(name, ZERO < getattr(self, name) <= _ONE, "above 0 and at most 1")
+        for name in _FRACTIONS_THAT_MAY_BE_OFF:
+            self._require(name, getattr(self, name) is None or ZERO < getattr(self, name) <= _ONE, "above 0, at most 1")
+        self._require("cluster_correlation", ZERO <= self.cluster_correlation < _ONE, "at least 0 and below 1")
         for name in ("stop_new_daily_loss", "stop_all_daily_loss", "stop_all_drawdown"):
             self._require(name, ZERO < getattr(self, name) < _ONE, "above 0 and below 1")
         self._require("max_order_qty", self.max_order_qty >= 1, "at least one share")

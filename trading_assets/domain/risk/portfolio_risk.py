@@ -110,7 +110,7 @@ def measure(holdings: Holdings, returns: Floats, benchmark: Floats, min_returns:
     Whatever is estimated needs at least `min_returns` sessions. A book without positions risks nothing.
     """
     counts = tuple(int(count) for count in np.isfinite(returns).sum(axis=0))
-    betas = np.array([_beta(column, benchmark, min_returns) for column in returns.T], dtype=np.float64)
+    betas = np.array([market_beta(column, benchmark, min_returns) for column in returns.T], dtype=np.float64)
     beta_missing = _beta_missing(holdings, counts, betas, min_returns)
     complete = returns[np.isfinite(returns).all(axis=1)]
     tail_missing = _tail_missing(holdings.symbols, counts, len(complete), min_returns)
@@ -202,7 +202,7 @@ def benchmark_returns(returns: Floats) -> Floats:
     return means
 
 
-def _beta(returns: Floats, benchmark: Floats, min_returns: int) -> float:
+def market_beta(returns: Floats, benchmark: Floats, min_returns: int) -> float:
     """The slope of the ordinary least squares line through the sessions that both have; NaN with too few, or flat."""
     both = np.isfinite(returns) & np.isfinite(benchmark)
     market = benchmark[both]

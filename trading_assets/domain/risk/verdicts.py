@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from trading_assets.domain.risk.market_view import NOTHING_KNOWN, MarketView
 from trading_assets.domain.risk.protections import Lock
 from trading_assets.domain.values import ReasonCode, Side
 
@@ -70,6 +71,8 @@ class AccountSnapshot:
     trading_state: the account's, as declared or as a tripped breaker's action has it; strategy_states / symbol_states:
     those declared for a strategy / a symbol, where there are any. locks: what protections keep from being opened.
     closed_trades: returns of each strategy's closed trades on what they were entered for, in order of time.
+    market: what the bars known at `at` say about symbols.
+    strategy_equity_usd: each strategy's part of the capital, with what it has won or lost on prices since.
 
     A symbol absent from positions or working shares is flat; a value that is None or not finite is missing input.
     """
@@ -96,6 +99,8 @@ class AccountSnapshot:
     strategy_states: Mapping[str, TradingState] = field(default_factory=dict)
     symbol_states: Mapping[str, TradingState] = field(default_factory=dict)
     locks: Sequence[Lock] = ()
+    market: MarketView = NOTHING_KNOWN
+    strategy_equity_usd: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
+from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.market_view import MarketHistory, MarketView, SessionHistory
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose, TradingState
 from trading_assets.domain.values import Side
 from trading_assets.settings import RiskSettings
@@ -65,6 +68,32 @@ def _exact(value: Any) -> Any:
         return Decimal(value)
     except ArithmeticError:
         return value
+
+
+def _market() -> MarketView:
+    """Sixty sessions: BBB moves with AAA, CCC on its own. AAA has a beta of 1.2; 100,000 USD change hands a day."""
+    days = sessions_between(date(2012, 1, 3), SESSION)[-61:]
+    market = np.resize([0.01, -0.01], 60)
+    own = np.resize([0.01, 0.01, -0.01, -0.01], 60)
+    history = SessionHistory(
+        after=session(days[0]).opens_at,
+        until=CLOSE,
+        symbols=("AAA", "BBB", "CCC"),
+        closes_at=np.array([session(day).closes_at.replace(tzinfo=None) for day in days[1:]], dtype="datetime64[us]"),
+        returns=np.column_stack([market, market + 0.1 * own, 0.9 * own]),
+        dollars=np.full((60, 3), 100_000.0),
+    )
+    volumes = dict.fromkeys(history.symbols, Decimal(2_000))
+    return MarketHistory([history]).view(CLOSE, SESSION, volumes)
+
+
+KNOWN_MARKET = {"market": _market(), "strategy_equity_usd": {"alpha": Decimal(100_000)}}
+
+
+@pytest.fixture(scope="session")
+def known_market() -> Mapping[str, Any]:
+    """What a snapshot has in addition where limits ask for the market or for strategies' capital."""
+    return KNOWN_MARKET
 
 
 @pytest.fixture(scope="session")

@@ -69,9 +69,20 @@ NEEDS: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, tuple[Any
         ],
     ),
     ("RC-22", {"positions": {"BBB": 1}, "reference_prices": {"AAA": 50}}, {}, [("marks[BBB]", NOT_POSITIVE)]),
+    ("RC-38", {}, {}, [QTY]),
     ("RC-30", {}, {}, [EQUITY, ("start_equity_usd", NOT_POSITIVE)]),
     ("RC-31", {}, {}, [EQUITY, ("high_water_mark_usd", NOT_POSITIVE)]),
 ]
+
+MARKET_NEEDS = [
+    ("RC-16a", "max_order_adv", "average_volume_usd[AAA]"),
+    ("RC-16b", "max_order_bar_volume", "bar_volume[AAA]"),
+    ("RC-23b", "max_beta_exposure", "beta[AAA]"),
+    ("RC-36", "max_strategy_exposure", "strategy_equity_usd[alpha]"),
+    ("RC-39", "max_stress_loss", "beta[AAA]"),
+]
+# Net exposure needs prices alone; without a sector or a correlation a symbol counts as the worst that it may be.
+NEEDS_NO_MARKET = {"RC-03", "RC-23a", "RC-24", "RC-25"}
 
 CASES = [
     pytest.param(rule_id, account, order, needed, value, id=f"{rule_id}-{needed}-{value}")
@@ -106,9 +117,28 @@ def test_rule_without_an_input_it_needs_denies_as_missing(
     assert check.inputs["missing"] == needed.replace("alpha", "('alpha', 'AAA')")
 
 
+@pytest.mark.parametrize(("rule_id", "limit", "missing"), MARKET_NEEDS)
+def test_rule_without_the_market_it_needs_denies_where_its_limit_is_set(
+    rule_id: str, limit: str, missing: str, snapshot: Any, intent: Any, limits: Any
+) -> None:
+    assert review([intent()], snapshot(), limits())[0].outcome is Outcome.APPROVED
+    (verdict,) = review([intent()], snapshot(), limits(**{limit: "0.5"}))
+    (check,) = [check for check in verdict.checks if not check.is_passed]
+    assert (check.rule_id, check.reason_code) == (rule_id, ReasonCode.INPUT_MISSING)
+    assert check.inputs["missing"] == missing
+
+
+def test_rule_whose_limit_is_not_set_passes_and_says_so(snapshot: Any, intent: Any, limits: Any) -> None:
+    (verdict,) = review([intent()], snapshot(), limits())
+    (check,) = [check for check in verdict.checks if check.rule_id == "RC-24"]
+    assert (check.is_passed, check.value, check.limit) == (True, None, None)
+    assert check.inputs == {"max_sector_exposure": "not limited"}
+
+
 def test_rule_of_the_catalogue_is_listed_with_its_needs() -> None:
     # RC-03 has no missing input: an absent gate is a closed gate, which its boundaries show.
-    assert {rule_id for rule_id, *_ in NEEDS} | {"RC-03"} == {rule.rule_id for rule in RULES}
+    listed = {rule_id for rule_id, *_ in (*NEEDS, *MARKET_NEEDS)} | NEEDS_NO_MARKET
+    assert listed == {rule.rule_id for rule in RULES}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.rule_id)

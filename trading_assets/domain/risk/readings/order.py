@@ -12,6 +12,7 @@ from trading_assets.domain.risk.breakers import effective_state
 from trading_assets.domain.risk.inputs import InputMissingError, finite, positive
 from trading_assets.domain.risk.rules.ruling import GATE, STATE, Count, Direction, Gate, NanoShares, Shares, State, Usd
 from trading_assets.domain.risk.verdicts import Purpose, TradingState
+from trading_assets.domain.values import Side
 
 if TYPE_CHECKING:
     from trading_assets.domain.risk.case import Case
@@ -48,6 +49,11 @@ def qty(case: Case) -> Shares:
     return ceil(positive(case.intent.qty, "qty"))
 
 
+def group_qty(case: Case) -> Shares:
+    """Shares that are left of this order when its group passes as a whole; the review sets it for those in a group."""
+    return int(case["qty"])
+
+
 def gate(case: Case) -> Gate:
     """State of the quality gate of the symbol's bars; a state of another name counts as closed."""
     state = case.snapshot.gates.get(case.intent.symbol, "absent")
@@ -81,7 +87,7 @@ def worst_qty(case: Case) -> Shares:
 
 def strategy_long_qty(case: Case) -> Shares:
     """Shares that the strategy owns when all its sells fill and none of its buys; 0 when it is short."""
-    return max(0, case.projection.strategy_long_qty(case.intent.strategy, case.intent.symbol))
+    return max(0, -case.projection.strategy_directed_qty(case.intent.strategy, case.intent.symbol, Side.SELL))
 
 
 def other_symbols_usd(case: Case) -> Usd:
@@ -100,6 +106,7 @@ READINGS = (
     requested_qty,
     qty_decimals,
     qty,
+    group_qty,
     gate,
     reference_price,
     worst_price,

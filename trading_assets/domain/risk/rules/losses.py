@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trading_assets.domain.risk.rules.ruling import Flag, Ppm, Ruling, Shares, Usd, ceil_share
+from trading_assets.domain.risk.rules.ruling import Flag, Ppm, Ruling, Shares, Usd, ceil_share, floor_share
 
 
 def daily_loss(
@@ -37,3 +37,19 @@ def drawdown(
     is_stopped = is_drawdown_tripped or loss_usd >= ceil_share(high_water_mark_usd, stop_all_drawdown)
     is_passed = qty <= closable_qty or not is_stopped
     return Ruling(is_passed, -loss_usd / high_water_mark_usd, -stop_all_drawdown / 1_000_000, closable_qty)
+
+
+def stress_loss(
+    qty: Shares,
+    closable_qty: Shares,
+    market_stress_usd: Usd,
+    stress_per_share_usd: Usd,
+    equity_usd: Usd,
+    max_stress_loss: Ppm,
+) -> Ruling:
+    """RC-39: USD loss in the worst market fall of the stress set, with what each share of the order may add to it."""
+    limit_usd = floor_share(equity_usd, max_stress_loss)
+    loss_usd = market_stress_usd + qty * stress_per_share_usd
+    within_limit_qty = (limit_usd - market_stress_usd) // max(1, stress_per_share_usd)
+    is_passed = loss_usd <= limit_usd or stress_per_share_usd == 0 or qty <= closable_qty
+    return Ruling(is_passed, max(0, loss_usd), limit_usd, max(closable_qty, within_limit_qty))

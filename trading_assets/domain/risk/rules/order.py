@@ -39,6 +39,22 @@ def order_notional(
     return Ruling(value_usd <= limit_usd, value_usd, limit_usd, closable_qty + limit_usd // reference_price)
 
 
+def average_volume(
+    qty: Shares, closable_qty: Shares, reference_price: Usd, average_volume_usd: Usd, max_order_adv: Ppm
+) -> Ruling:
+    """RC-16a: USD value of the opening shares against what is traded in the symbol on an average day."""
+    limit_usd = floor_share(average_volume_usd, max_order_adv)
+    value_usd = max(0, qty - closable_qty) * reference_price
+    return Ruling(value_usd <= limit_usd, value_usd, limit_usd, closable_qty + limit_usd // reference_price)
+
+
+def bar_volume(qty: Shares, closable_qty: Shares, bar_volume_qty: Shares, max_order_bar_volume: Ppm) -> Ruling:
+    """RC-16b: the opening shares against those that were traded in the bar that was decided on."""
+    limit_qty = floor_share(bar_volume_qty, max_order_bar_volume)
+    opening_qty = max(0, qty - closable_qty)
+    return Ruling(opening_qty <= limit_qty, opening_qty, limit_qty, closable_qty + limit_qty)
+
+
 def buying_power(
     qty: Shares,
     closable_qty: Shares,
@@ -62,3 +78,8 @@ def short_sale(direction: Direction, qty: Shares, strategy_long_qty: Shares, all
     """RC-18: unless shorts are allowed, a sell stays within what its own strategy surely still owns."""
     sold_qty = qty if direction == -1 else 0
     return Ruling(allow_short or sold_qty <= strategy_long_qty, sold_qty, strategy_long_qty, strategy_long_qty)
+
+
+def leg_group(qty: Shares, group_qty: Shares) -> Ruling:
+    """RC-38: orders that belong together pass together, in the ratio in which they were wanted."""
+    return Ruling(qty <= group_qty, qty, group_qty, group_qty)
