@@ -6,17 +6,20 @@ What a state denies belongs to the domain.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import LiteralString
+from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 from psycopg import sql
 
-from trading_assets.adapters.errors import ContractBroken
+from trading_assets.adapters.errors import ContractBroken, NotFound
+from trading_assets.adapters.postgres.ledger import accounts
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.records import select
 from trading_assets.domain.notification.messages import trading_state_changed
-from trading_assets.domain.risk.trading_states import Scope, StateChange
-from trading_assets.domain.risk.verdicts import TradingState
+from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, Command, Scope, StateChange, scope_of
+
+if TYPE_CHECKING:
+    from trading_assets.settings import TradingSettings
 
 PATIENCE_MS = 400
 """How long a state waits for submissions under way before it ends them: together well below one second."""
@@ -37,16 +40,38 @@ def begin_submission(connection: psycopg.Connection) -> list[StateChange]:
     return state_changes(connection)
 
 
-def change_state(
+def order_state(
     connection: psycopg.Connection,
-    scope: Scope,
-    subject: str,
-    state: TradingState,
+    settings: TradingSettings,
+    command: Command,
     by: str,
     why: str,
     at: datetime,
     *,
-    is_flatten: bool = False,
+    account: str | None = None,
+    strategy: str | None = None,
+    symbol: str | None = None,
+) -> StateChange:
+    """A person orders `command` for one account, strategy or symbol, or for every account, at `at` (UTC).
+
+    Raises NotFound for what there is not, and ContractBroken for two scopes, or without a name or a reason.
+    """
+    try:
+        scope, subject = scope_of(account, strategy, symbol)
+    except ValueError as error:
+        raise ContractBroken(str(error)) from error
+    known = {
+        Scope.ACCOUNT: [EVERY_ACCOUNT, *(record.account_id for record in accounts(connection))],
+        Scope.STRATEGY: list(settings.strategies),
+        Scope.SYMBOL: list(settings.universe),
+    }[scope]
+    if subject not in known:
+        raise NotFound(f"There is no {scope.value} {subject}. Known: {', '.join(known)}.")
+    return change_state(connection, scope, subject, command, by, why, at)
+
+
+def change_state(
+    connection: psycopg.Connection, scope: Scope, subject: str, command: Command, by: str, why: str, at: datetime
 ) -> StateChange:
     """Record that a person put `subject` into a state at `at` (UTC). No submission that it forbids commits after it.
 
@@ -62,8 +87,8 @@ def change_state(
         _INSERT,
         scope=scope.value,
         subject=subject,
-        state=state.value,
-        is_flatten=is_flatten,
+        state=command.state.value,
+        is_flatten=command is Command.FLATTEN,
         at=at,
         set_by=by.strip(),
         why=why.strip(),

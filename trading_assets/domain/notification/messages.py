@@ -15,7 +15,7 @@ from hashlib import sha256
 from trading_assets.domain.execution.ledger import Fill
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.risk.alerts import BREACH_AT, CLEAR_AT, WARN_AT, AlertEvent, AlertState
-from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, StateChange
+from trading_assets.domain.risk.trading_states import StateChange
 from trading_assets.domain.risk.verdicts import TradingState, Verdict
 
 CENT = Decimal("0.01")
@@ -106,14 +106,16 @@ def breaker_tripped(
 
 def trading_state_changed(change: StateChange) -> Message:
     """A person halted, reduced, flattened or resumed trading."""
-    subject = "every account" if change.subject == EVERY_ACCOUNT else f"{change.scope} {change.subject}"
-    lines = [f"From {_time(change.at)} on trading of {subject} is {change.in_words}.", f"{change.set_by}: {change.why}"]
+    lines = [
+        f"From {_time(change.at)} on trading of {change.of} is {change.in_words}.",
+        f"{change.set_by}: {change.why}",
+    ]
     severity = {
         TradingState.ACTIVE: MessageSeverity.INFO,
         TradingState.REDUCING: MessageSeverity.WARNING,
         TradingState.HALTED: MessageSeverity.CRITICAL,
     }[change.state]
-    title = f"Trading of {subject} is {change.in_words}, by {change.set_by}"
+    title = f"Trading of {change.of} is {change.in_words}, by {change.set_by}"
     return _message("trading_state_changed", (str(change.event_no),), severity, title, lines, change.at)
 
 

@@ -22,6 +22,19 @@ class Scope(StrEnum):
     SYMBOL = "symbol"
 
 
+class Command(StrEnum):
+    """What a person may order. The state and the closing of what is held follow from it."""
+
+    HALT = "halt"
+    REDUCE = "reduce"
+    FLATTEN = "flatten"
+    RESUME = "resume"
+
+    @property
+    def state(self) -> TradingState:
+        return {Command.HALT: TradingState.HALTED, Command.RESUME: TradingState.ACTIVE}.get(self, TradingState.REDUCING)
+
+
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """A person put `subject` into a state at `at` (UTC). `event_no` counts up: the last word on a subject holds.
@@ -37,6 +50,11 @@ class StateChange:
     at: datetime
     set_by: str
     why: str
+
+    @property
+    def of(self) -> str:
+        """`every account`; `symbol MSFT`."""
+        return "every account" if self.subject == EVERY_ACCOUNT else f"{self.scope.value} {self.subject}"
 
     @property
     def in_words(self) -> str:
@@ -90,6 +108,18 @@ def tightest(*states: TradingState) -> TradingState:
 def _tighter(one: Mapping[str, TradingState], other: Mapping[str, TradingState]) -> dict[str, TradingState]:
     active = TradingState.ACTIVE
     return {name: tightest(one.get(name, active), other.get(name, active)) for name in (*one, *other)}
+
+
+def scope_of(account: str | None, strategy: str | None, symbol: str | None) -> tuple[Scope, str]:
+    """The scope that was named, at most one; every account without any. Raises ValueError."""
+    named = [
+        (scope, subject)
+        for scope, subject in ((Scope.ACCOUNT, account), (Scope.STRATEGY, strategy), (Scope.SYMBOL, symbol))
+        if subject
+    ]
+    if len(named) > 1:
+        raise ValueError(f"{' and '.join(scope.value for scope, _ in named)} are two scopes: give one at a time.")
+    return named[0] if named else (Scope.ACCOUNT, EVERY_ACCOUNT)
 
 
 def in_force(changes: Iterable[StateChange], at: datetime | None = None) -> list[StateChange]:
