@@ -26,6 +26,7 @@ from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.stored_answers import reparse
 from trading_assets.cli.strategies import strategy
+from trading_assets.cli.trading_states import flatten, halt, reduce, resume
 from trading_assets.cli.up import up
 
 
@@ -72,6 +73,10 @@ for command in (
     ledger,
     account,
     breaker,
+    halt,
+    reduce,
+    flatten,
+    resume,
     limit,
     clock,
     strategy,
