@@ -33,6 +33,7 @@ from trading_assets.defs.notification.jobs import deliver_messages_job
 from trading_assets.defs.resources import RESOURCES
 from trading_assets.defs.risk import assets as risk
 from trading_assets.defs.risk import jobs as risk_jobs
+from trading_assets.defs.risk import trading_states
 from trading_assets.defs.strategy import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.defs.strategy.jobs import set_strategy_status_job
@@ -96,6 +97,10 @@ defs = dg.Definitions(
         risk_jobs.monitor_risk_job,
         deliver_messages_job,
         set_strategy_status_job,
+        trading_states.halt_trading_job,
+        trading_states.reduce_positions_job,
+        trading_states.flatten_positions_job,
+        trading_states.resume_trading_job,
         archives.archive_old_data_job,
     ],
     schedules=[
