@@ -16,8 +16,9 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.cli.database import without_password
 
 COMMANDS = (
-    *("account", "archive", "backfill", "backtest", "breaker", "clock", "demo", "doctor", "env", "events", "ledger"),
-    *("limit", "migrate", "new", "prove", "reparse", "sql", "strategy", "sweep", "up"),
+    *("account", "archive", "backfill", "backtest", "breaker", "clock", "demo", "doctor", "env", "events", "flatten"),
+    *("halt", "ledger", "limit", "migrate", "new", "prove", "reduce", "reparse", "resume", "sql", "strategy", "sweep"),
+    "up",
 )
 # A port of the range that is never given out: nothing listens there.
 STOPPED = "postgresql://trading:hunter2@127.0.0.1:1/trading"
