@@ -5,11 +5,10 @@ Each function is one transaction that holds the ledger's lock. Which of them a r
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
@@ -24,23 +23,25 @@ from trading_assets.adapters.postgres.recorded_tape import read_tape
 from trading_assets.adapters.postgres.strategy import targets_between
 from trading_assets.adapters.postgres.strategy_states import state_events
 from trading_assets.adapters.postgres.trading_states import begin_submission, state_changes
+from trading_assets.defs.execution.announcements import summaries_of, told_of
 from trading_assets.defs.execution.controls import watch_orders, with_breaker_events, with_states
 from trading_assets.domain import simulation
 from trading_assets.domain.execution.orders import WorkingOrder
-from trading_assets.domain.journal import Approval, BreakerState, Journal
+from trading_assets.domain.journal import Approval, Journal
 from trading_assets.domain.market.sessions import (
     latest_closed_bar,
     next_session,
     previous_session,
     session,
 )
-from trading_assets.domain.notification import messages
 from trading_assets.domain.risk.intents import OPENING
 from trading_assets.domain.risk.review import recheck
 from trading_assets.domain.risk.trading_states import states_of
-from trading_assets.domain.risk.verdicts import Outcome, TradingState, Verdict
+from trading_assets.domain.risk.verdicts import Verdict
 from trading_assets.domain.strategy.states import StrategyStatus, obeying, status_at
 from trading_assets.domain.tape import NothingStoredError, regime_sessions
+from trading_assets.domain.what_if import WhatIf, what_if
+from trading_assets.settings import SettingsError, overridden
 
 if TYPE_CHECKING:
     import psycopg
@@ -56,6 +57,17 @@ class Outcomes:
     account_id: str
     written: Mapping[str, int]
     refused: Sequence[str] = ()
+
+
+class _Life(NamedTuple):
+    """An account before some sessions, and what it lives through in them."""
+
+    account: simulation.Account
+    journal: Journal
+    moments: Sequence[simulation.Moment]
+    rules: simulation.Rules
+    recorded: Mapping[str, Verdict]
+    sent: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +86,30 @@ class TradingDesk:
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)
             record = self._account_for(connection, first)
-            account, journal = self._account_before(connection, record, first)
-            moments = with_breaker_events(
-                connection, record.account_id, self._moments(connection, record.account_id, first, last)
-            )
-            recorded = ledger.recorded_verdicts(connection, record.account_id, first, last)
-            sent = ledger.sent_intents(connection, record.account_id, first, last)
-            simulation.walk(account, moments, self._rules(connection), recorded, sent, journal)
+            account, journal, *life = self._life(connection, record, first, last)
+            simulation.walk(account, *life, journal)
             ledger.refuse_vanished(connection, record.account_id, first, last, journal)
             return self._store(connection, account, journal)
+
+    def what_if(self, first: date, last: date, limits: Mapping[str, Any]) -> WhatIf:
+        """The recorded sessions first..last, and the same under other `limits` (values by name). Nothing is stored.
+
+        Raises NotFound when no account of this configuration has lived through them, SettingsError for values that are
+        no limits, and LedgerConflict when the record does not come out again.
+        """
+        settings = overridden(self.settings, {f"risk.{name}": value for name, value in limits.items()})
+        with self.database.transaction() as connection:
+            connection.read_only = True
+            changes = limit_changes(connection, self.settings.broker.kind)
+            try:
+                other = rules_of(settings, [one for one in changes if one.name not in limits])
+            except ValueError as error:
+                raise SettingsError(f"These limits do not fit together: {error}.") from error
+            record = self._lived_through(connection, first, last)
+            account, _, moments, rules, recorded, sent = self._life(connection, record, first, last)
+            outcome = what_if(account, moments, rules, other, recorded, sent)
+            ledger.refuse_vanished(connection, record.account_id, first, last, outcome.recorded)
+            return outcome
 
     def take_fills(self, day: date) -> Outcomes:
         """Bring the account up to the newest closed bar: fills, marks, bookings of the session's end."""
@@ -143,6 +170,27 @@ class TradingDesk:
             return self._store(connection, account, journal, refused)
 
     # The account ------------------------------------------------------------------------------------
+
+    def _life(self, connection: psycopg.Connection, record: ledger.AccountRecord, first: date, last: date) -> _Life:
+        account, journal = self._account_before(connection, record, first)
+        moments = self._moments(connection, record.account_id, first, last)
+        return _Life(
+            account,
+            journal,
+            with_breaker_events(connection, record.account_id, moments),
+            self._rules(connection),
+            ledger.recorded_verdicts(connection, record.account_id, first, last),
+            ledger.sent_intents(connection, record.account_id, first, last),
+        )
+
+    def _lived_through(self, connection: psycopg.Connection, first: date, last: date) -> ledger.AccountRecord:
+        for record in reversed(ledger.accounts(connection, self.settings.fingerprint())):
+            if record.inception_session <= first and _has_closed(record, last):
+                return record
+        raise NotFound(
+            f"No account of this configuration has lived through sessions {first} to {last}: "
+            f"run `trading backfill --from {first} --to {last}` first."
+        )
 
     def _rules(self, connection: psycopg.Connection) -> simulation.Rules:
         return rules_of(self.settings, limit_changes(connection, self.settings.broker.kind))
@@ -264,8 +312,8 @@ class TradingDesk:
             journal.positions.extend(simulation.position_snapshots(account))
         written = ledger.record(connection, journal)
         ledger.use_account(connection, account_id)
-        enqueue(connection, _messages(account_id, journal))
-        enqueue(connection, _summaries(connection, account_id, journal))
+        enqueue(connection, told_of(account_id, journal))
+        enqueue(connection, summaries_of(connection, account_id, journal))
         return Outcomes(account_id, written, refused)
 
     # Moments ----------------------------------------------------------------------------------------
@@ -300,30 +348,3 @@ def _gap(record: ledger.AccountRecord, first: date) -> str:
         f"`trading backfill --from {missing} --to {previous_session(first)}` first, or begin a new account with "
         f"`trading account open {first}`."
     )
-
-
-def _messages(account_id: str, journal: Journal) -> list[messages.Message]:
-    """What a person is told of a journal."""
-    told = [messages.order_denied(verdict) for verdict in journal.verdicts if verdict.outcome is Outcome.DENIED]
-    told += [
-        messages.breaker_tripped(
-            account_id, event.breaker, event.event_no, TradingState.REDUCING, event.cause, event.at
-        )
-        for event in journal.breaker_events
-        if event.state is BreakerState.TRIPPED
-    ]
-    fills = defaultdict(list)
-    for fill in journal.fills:
-        fills[fill.session_date].append(fill)
-    return told + [messages.orders_filled(account_id, day, filled) for day, filled in fills.items()]
-
-
-def _summaries(connection: psycopg.Connection, account_id: str, journal: Journal) -> list[messages.Message]:
-    """The daily summaries of the sessions that ended in a journal, read from the ledger it is part of."""
-    ended = [point.session_date for point in journal.equity if point.at == session(point.session_date).closes_at]
-    if not ended:
-        return []
-    return [
-        messages.daily_summary(account_id, s.session_date, s.equity_usd, s.pnl_usd, s.fills, s.denied, s.at)
-        for s in ledger.session_summaries(connection, account_id, min(ended), max(ended))
-    ]
