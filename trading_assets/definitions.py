@@ -118,6 +118,7 @@ defs = dg.Definitions(
         automation.tick_after_catch_up_sensor,
         ingestion_sensors.relay_events_sensor,
         prove_strategies_sensor,
+        backtests.list_backtests_sensor,
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,
         risk_jobs.risk_sensor,

@@ -1,4 +1,4 @@
-"""One account's report as a single HTML file: figures counted by the domain, drawn here. No request leaves the file.
+"""The report of an account or a backtest as a single HTML file: figures counted by the domain, drawn here.
 
 The same data give the same bytes: nothing in it depends on when or where it was made.
 """
@@ -10,11 +10,27 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trading_assets.adapters.report_style import (
+    BLUE,
+    MUTED,
+    ORANGE,
+    SERIES_COLOURS,
+    chart_style,
+    dollars,
+    new_axes,
+    number,
+    page_template,
+    percent,
+    percent_axis,
+    shade,
+    svg,
+    time_axis,
+)
 from trading_assets.domain.performance import metrics
 from trading_assets.domain.performance.returns import Floats, drawdown_table, drawdowns, growth
 from trading_assets.domain.performance.round_trips import RoundTrip, TradeStatistics, trade_statistics
@@ -23,15 +39,45 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
-INK, MUTED, GRID, PAPER = "#16202c", "#66717f", "#e4e8ed", "#ffffff"
-BLUE, ORANGE, RED = "#0b5394", "#d98200", "#b23a0e"
-STRATEGY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-FONTS = ["Inter", "Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans"]
 ROLLING_SESSIONS = 126
 LISTED_TRIPS = 40
 LISTED_DRAWDOWNS = 5
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+CONVINCING = 0.95
+
+
+@dataclass(frozen=True)
+class StrategyFacts:
+    """Which code traded, and with what."""
+
+    name: str
+    version: str
+    source_sha256: str
+    timeframe: str
+    capital_weight: float
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BacktestFacts:
+    """What makes a backtest another one, and what it is worth as one of `tried` configurations of its strategies.
+
+    `overrides` are what differs from trading.yaml. `psr` and `deflated_sharpe` are probabilities. `slippage_usd` is
+    what the fills would have lost to slippage if all had been at the market.
+    """
+
+    name: str
+    backtest_id: str
+    data_hash: str
+    strategies: Sequence[StrategyFacts]
+    overrides: Mapping[str, Any]
+    tried: int
+    psr: float | None
+    deflated_sharpe: float | None
+    slippage_bps: float
+    slippage_usd: float
 
 
 @dataclass(frozen=True)
@@ -59,26 +105,23 @@ class ReportData:
     sold_usd: float
     fees_usd: float
     dividends_usd: float
+    backtest: BacktestFacts | None = None
 
 
 def render(data: ReportData) -> str:
     """The report as HTML."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"pct": percent, "usd": dollars, "num": number, "shares": shares}
     statistics = trade_statistics(data.round_trips)
     largest = sorted((t for t in data.round_trips if not t.is_open), key=lambda t: -abs(t.net_pnl_usd))[:LISTED_TRIPS]
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return page_template("report.html.j2").render(
         data=data,
         first=data.sessions[0],
         last=data.sessions[-1],
         headline=_headline(data),
         metric_groups=_metric_groups(data, statistics),
-        equity_chart=_svg(_equity_figure, data, "equity"),
-        sharpe_chart=_svg(_rolling_sharpe_figure, data, "sharpe"),
-        exposure_chart=_svg(_exposure_figure, data, "exposure"),
-        strategy_chart=_svg(_strategy_figure, data, "strategies") if data.strategy_profit_usd else "",
+        equity_chart=svg(partial(_equity_figure, data), "equity"),
+        sharpe_chart=svg(partial(_rolling_sharpe_figure, data), "sharpe"),
+        exposure_chart=svg(partial(_exposure_figure, data), "exposure"),
+        strategy_chart=svg(partial(_strategy_figure, data), "strategies") if data.strategy_profit_usd else "",
         strategies=_strategy_rows(data),
         months=MONTHS,
         years=_monthly_rows(data.sessions, data.returns),
@@ -86,13 +129,21 @@ def render(data: ReportData) -> str:
         trips=sorted(largest, key=lambda trip: (trip.opened_at, trip.strategy, trip.symbol)),
         open_trips=[trip for trip in data.round_trips if trip.is_open],
         statistics=statistics,
+        is_convincing=(_worth(data) or 0.0) >= CONVINCING,
+        worth=_worth(data),
     )
+
+
+def _worth(data: ReportData) -> float | None:
+    """The probability that the Sharpe ratio is no luck: of one trial above 0, of many above the best of luck."""
+    one = data.backtest
+    return None if one is None else one.psr if one.tried < 2 else one.deflated_sharpe
 
 
 def preview(data: ReportData) -> str:
     """A few figures and the equity curve as Markdown, small enough for an event log."""
     buffer = io.BytesIO()
-    with _style("preview"):
+    with chart_style("preview"):
         figure = _equity_figure(data)
         figure.set_size_inches(6.4, 3.2)
         figure.savefig(buffer, format="png", dpi=80)
@@ -102,34 +153,6 @@ def preview(data: ReportData) -> str:
     return (
         f"| {header} |\n|{'---:|' * len(cells)}\n| {values} |\n\n![Growth of one dollar](data:image/png;base64,{image})"
     )
-
-
-# Numbers as text -----------------------------------------------------------------------------------
-
-
-def percent(ratio: float | None, places: int = 2, sign: bool = False) -> str:
-    return "–" if ratio is None or np.isnan(ratio) else _minus(f"{ratio * 100:{'+' if sign else ''},.{places}f} %")
-
-
-def dollars(amount: Any, places: int = 0, sign: bool = False) -> str:
-    if amount is None:
-        return "–"
-    prefix = "−" if round(float(amount), places) < 0 else "+" if sign and amount > 0 else ""
-    return f"{prefix}${abs(float(amount)):,.{places}f}"
-
-
-def number(value: float | None, places: int = 2) -> str:
-    return "–" if value is None or np.isnan(value) else _minus(f"{value:,.{places}f}")
-
-
-def shares(quantity: Any) -> str:
-    return f"{float(quantity):,.4f}".rstrip("0").rstrip(".")
-
-
-def _minus(text: str) -> str:
-    """With a real minus sign, and none before a number that is rounded to zero."""
-    is_zero = not any(digit in text for digit in "123456789")
-    return text.lstrip("-+") if is_zero else text.replace("-", "−")
 
 
 # Tables ----------------------------------------------------------------------------------------------
@@ -228,9 +251,21 @@ def _metric_groups(data: ReportData, trades: TradeStatistics) -> list[tuple[str,
                 ("Expectancy a trade", dollars(trades.expectancy_usd, 2), ""),
                 ("Longest winning / losing streak", f"{trades.longest_win_streak} / {trades.longest_loss_streak}", ""),
                 ("Dividends", dollars(data.dividends_usd, 2), ""),
-                ("Regulatory fees", dollars(data.fees_usd, 2), ""),
+                *([] if data.backtest else [("Regulatory fees", dollars(data.fees_usd, 2), "")]),
             ],
         ),
+        *([("Cost", _cost_rows(data, data.backtest))] if data.backtest else []),
+    ]
+
+
+def _cost_rows(data: ReportData, backtest: BacktestFacts) -> list[tuple[str, str, str]]:
+    cost, years = data.fees_usd + backtest.slippage_usd, len(data.sessions) / metrics.SESSIONS_A_YEAR
+    return [
+        ("Bought", dollars(data.bought_usd), ""),
+        ("Sold", dollars(data.sold_usd), ""),
+        ("Regulatory fees", dollars(data.fees_usd, 2), ""),
+        (f"Slippage, at most ({backtest.slippage_bps:g} bps)", dollars(backtest.slippage_usd, 2), ""),
+        ("Cost of mean equity, a year", percent(cost / years / float(data.equity_usd.mean())), ""),
     ]
 
 
@@ -245,7 +280,7 @@ def _strategy_rows(data: ReportData) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
-                "colour": STRATEGY_COLOURS[number_ % len(STRATEGY_COLOURS)],
+                "colour": SERIES_COLOURS[number_ % len(SERIES_COLOURS)],
                 "profit_usd": float(profit[-1]),
                 "share": float(profit[-1]) / float(data.flows_usd.sum()) if data.flows_usd.sum() > 0 else None,
                 "statistics": trade_statistics(own),
@@ -264,90 +299,11 @@ def _monthly_rows(sessions: Sequence[date], returns: Floats) -> list[dict[str, A
     for year in sorted({year for year, _ in months}):
         cells = [months.get((year, month)) for month in range(1, 13)]
         whole = float(np.prod([1 + cell for cell in cells if cell is not None]) - 1)
-        rows.append({"year": year, "cells": [(cell, _shade(cell, widest)) for cell in cells], "whole": whole})
+        rows.append({"year": year, "cells": [(cell, shade(cell, widest)) for cell in cells], "whole": whole})
     return rows
 
 
-def _shade(value: float | None, widest: float) -> str:
-    """Blue for gains and orange-red for losses: told apart with any colour vision."""
-    if value is None:
-        return "transparent"
-    strength = 0.06 + 0.54 * min(abs(value) / widest, 1.0)
-    return f"rgba({'11,83,148' if value >= 0 else '196,78,22'},{strength:.3f})"
-
-
 # Charts ----------------------------------------------------------------------------------------------
-
-
-def _style(salt: str) -> Any:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    return mpl.rc_context(
-        {
-            "font.family": "sans-serif",
-            "font.sans-serif": FONTS,
-            "font.size": 9,
-            "svg.fonttype": "none",
-            "svg.hashsalt": salt,
-            "text.color": INK,
-            "axes.labelcolor": MUTED,
-            "axes.edgecolor": GRID,
-            "axes.facecolor": PAPER,
-            "axes.axisbelow": True,
-            "axes.grid": True,
-            "axes.grid.axis": "y",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.spines.left": False,
-            "axes.unicode_minus": True,
-            "grid.color": GRID,
-            "grid.linewidth": 0.8,
-            "xtick.color": MUTED,
-            "ytick.color": MUTED,
-            "xtick.major.size": 3,
-            "ytick.major.size": 0,
-            "lines.linewidth": 1.5,
-            "lines.solid_joinstyle": "round",
-            "figure.facecolor": PAPER,
-            "legend.frameon": False,
-        }
-    )
-
-
-def _svg(draw: Callable[[ReportData], Figure], data: ReportData, name: str) -> Any:
-    """The figure as inline SVG that scales with its column."""
-    import re
-
-    from markupsafe import Markup
-
-    buffer = io.StringIO()
-    with _style(name):
-        draw(data).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
-    )
-    return Markup(svg)  # noqa: S704  made by matplotlib from numbers and escaped names
-
-
-def _axes(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
-    from matplotlib.figure import Figure as NewFigure
-
-    figure = NewFigure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(**options)
-
-
-def _time_axis(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
-    axes.margins(x=0.01)
 
 
 def _label_end(axes: Axes, data: ReportData, series: Floats, text: str, colour: str, shift: float = 0) -> None:
@@ -358,7 +314,7 @@ def _label_end(axes: Axes, data: ReportData, series: Floats, text: str, colour: 
 
 
 def _equity_figure(data: ReportData) -> Figure:
-    figure, (upper, lower) = _axes(11, 5.2, nrows=2, sharex=True, height_ratios=(2.4, 1))
+    figure, (upper, lower) = new_axes(11, 5.2, nrows=2, sharex=True, height_ratios=(2.4, 1))
     mine, theirs = growth(data.returns), growth(data.benchmark_returns)
     upper.plot(data.sessions, theirs, color=ORANGE, linewidth=1.1)
     upper.plot(data.sessions, mine, color=BLUE, linewidth=1.9)
@@ -373,46 +329,42 @@ def _equity_figure(data: ReportData) -> Figure:
     lower.fill_between(data.sessions, drawdowns(data.returns) * 100, 0, color=BLUE, alpha=0.22, linewidth=0)
     lower.plot(data.sessions, drawdowns(data.returns) * 100, color=BLUE, linewidth=1.1)
     lower.set_ylabel("Drawdown")
-    _percent_axis(lower)
-    _time_axis(lower)
+    percent_axis(lower)
+    time_axis(lower)
     return figure
 
 
-def _percent_axis(axes: Axes) -> None:
-    axes.yaxis.set_major_formatter(lambda value, _: _minus(f"{value:,.4g} %"))
-
-
 def _rolling_sharpe_figure(data: ReportData) -> Figure:
-    figure, axes = _axes(5.4, 2.5)
+    figure, axes = new_axes(5.4, 2.5)
     window = min(ROLLING_SESSIONS, max(len(data.sessions) // 3, 2))
     axes.plot(data.sessions, metrics.rolling_sharpe(data.benchmark_returns, window), color=ORANGE, linewidth=0.9)
     axes.plot(data.sessions, metrics.rolling_sharpe(data.returns, window), color=BLUE)
     axes.axhline(0, color=MUTED, linewidth=0.7)
     axes.set_ylabel(f"Sharpe, {window} sessions")
-    _time_axis(axes)
+    time_axis(axes)
     return figure
 
 
 def _exposure_figure(data: ReportData) -> Figure:
-    figure, axes = _axes(5.4, 2.5)
+    figure, axes = new_axes(5.4, 2.5)
     axes.fill_between(data.sessions, data.exposure * 100, 0, color=BLUE, alpha=0.22, linewidth=0, step="mid")
     axes.plot(data.sessions, data.exposure * 100, color=BLUE, linewidth=0.9, drawstyle="steps-mid")
     axes.set_ylabel("Gross exposure / equity")
     axes.set_ylim(bottom=0)
-    _percent_axis(axes)
-    _time_axis(axes)
+    percent_axis(axes)
+    time_axis(axes)
     return figure
 
 
 def _strategy_figure(data: ReportData) -> Figure:
-    figure, axes = _axes(11, 2.7)
+    figure, axes = new_axes(11, 2.7)
     ends = sorted(data.strategy_profit_usd, key=lambda name: data.strategy_profit_usd[name][-1])
     for number_, (name, profit) in enumerate(data.strategy_profit_usd.items()):
-        colour = STRATEGY_COLOURS[number_ % len(STRATEGY_COLOURS)]
+        colour = SERIES_COLOURS[number_ % len(SERIES_COLOURS)]
         axes.plot(data.sessions, profit, color=colour)
         _label_end(axes, data, profit, name, colour, 9 * (ends.index(name) - (len(ends) - 1) / 2))
     axes.axhline(0, color=MUTED, linewidth=0.7)
     axes.set_ylabel("Cumulative profit")
     axes.yaxis.set_major_formatter(lambda value, _: dollars(value))
-    _time_axis(axes)
+    time_axis(axes)
     return figure

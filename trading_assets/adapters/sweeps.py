@@ -8,18 +8,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import product
 from typing import Any, NamedTuple
 
-from trading_assets.adapters.backtests import Plan, Result, backtest_id, identity, name_of, plan_backtest
+from trading_assets.adapters.backtests import (
+    Plan,
+    Result,
+    backtest_id,
+    deflated_sharpe,
+    identity,
+    name_of,
+    plan_backtest,
+    sharpe_of,
+    tried_strategies,
+)
 from trading_assets.adapters.plugins import PluginError
 from trading_assets.domain.backtest import MarketRecord, Stage, trade, trade_in_turn
 from trading_assets.domain.market.sessions import sessions_between
-from trading_assets.domain.performance import metrics
 from trading_assets.domain.performance.summary import Summary, summarise
 from trading_assets.domain.performance.walk_forward import WalkForward, Window, best
 from trading_assets.settings import SettingsError, TradingSettings
@@ -67,7 +76,8 @@ class SweepResult:
     """A finished sweep. `trials` are over the same sessions; with walk-forward these are all test windows together.
 
     `out_of_sample` is the account that trades in each test window what was best on its training window.
-    `deflated_sharpes` belong to the trials, row for row.
+    `deflated_sharpes` belong to the trials, row for row. They count `earlier_trials` too: other configurations of the
+    same strategies that were tried before.
     """
 
     sweep_id: str
@@ -82,6 +92,7 @@ class SweepResult:
     folds: Sequence[Fold]
     out_of_sample: Result | None
     deflated_out_of_sample: float | None
+    earlier_trials: int
     started_at: datetime
     finished_at: datetime
 
@@ -89,6 +100,10 @@ class SweepResult:
         """Indices of the trials, the highest Sharpe ratio first; trials without one come last."""
         sharpes = [trial.summary.figures.sharpe for trial in self.trials]
         return sorted(range(len(sharpes)), key=lambda at: (sharpes[at] is None, -(sharpes[at] or 0.0), at))
+
+
+TriedBefore = Callable[[str, Collection[str]], Mapping[str, float]]
+"""The Sharpe ratios a year, by configuration, of what was tried of the strategies before the sweep with this id."""
 
 
 def run_sweep(
@@ -101,8 +116,11 @@ def run_sweep(
     overrides: Mapping[str, Any] | None = None,
     report: Callable[[int, int], None] | None = None,
     processes: int | None = None,
+    tried_before: TriedBefore | None = None,
 ) -> SweepResult:
     """Try every combination of `search` on top of `overrides`; `report` hears how many trials of how many are done.
+
+    `tried_before` knows the trials of these strategies that came before: the best of them all is what luck gives.
 
     Raises SettingsError when no combination is accepted or the range is too short, and what a backtest raises.
     """
@@ -141,8 +159,10 @@ def run_sweep(
         sharpes = [one.train_sharpes[at] for one in tried]
         folds.append(Fold(window, sharpes, best(sharpes)))
     stitched = _out_of_sample(settings, record, plans, folds, of_data, sweep_id, name) if folds else None
-    # A trial that never traded earned nothing: it counts as a trial with the ratio 0.
-    luck = [(trial.summary.figures.sharpe or 0.0) / metrics.SESSIONS_A_YEAR**0.5 for trial in trials]
+    own = {trial.plan.configuration_id: sharpe_of(trial) for trial in trials}
+    strategies = tried_strategies([*fixed, *search.parameters], settings.strategies)
+    earlier = tried_before(sweep_id, strategies) if tried_before else {}
+    luck = list({**earlier, **own}.values())
     return SweepResult(
         sweep_id=sweep_id,
         name=name,
@@ -152,10 +172,11 @@ def run_sweep(
         first=first,
         last=last,
         trials=trials,
-        deflated_sharpes=[metrics.deflated_sharpe(trial.summary.returns, luck) for trial in trials],
+        deflated_sharpes=[deflated_sharpe(trial.summary.returns, luck) for trial in trials],
         folds=folds,
         out_of_sample=stitched,
-        deflated_out_of_sample=metrics.deflated_sharpe(stitched.summary.returns, luck) if stitched else None,
+        deflated_out_of_sample=deflated_sharpe(stitched.summary.returns, luck) if stitched else None,
+        earlier_trials=len(earlier.keys() - own.keys()),
         started_at=started_at,
         finished_at=datetime.now(UTC),
     )

@@ -13,7 +13,7 @@ import click
 
 from trading_assets.cli.accounts import account, ledger
 from trading_assets.cli.archive import archive
-from trading_assets.cli.backtests import backtest, sweep
+from trading_assets.cli.backtests import backtest, compare, sweep
 from trading_assets.cli.breakers import breaker
 from trading_assets.cli.clock import clock
 from trading_assets.cli.database import env, migrate
@@ -64,6 +64,7 @@ for command in (
     up,
     backfill,
     backtest,
+    compare,
     sweep,
     migrate,
     doctor,

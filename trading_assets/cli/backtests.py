@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
@@ -38,20 +40,59 @@ _name = click.option("--name", help="What to call it in tables.")
 @_name
 def backtest(first: datetime | None, last: datetime | None, changes: tuple[str, ...], name: str | None) -> None:
     """Trade stored bars in memory, with the whole risk review; the account's ledger is not touched."""
-    from trading_assets.adapters.backtests import plan_backtest, run_backtest
-    from trading_assets.adapters.postgres.backtests import store_backtest
+    from trading_assets.adapters.backtest_report import backtest_report, write_report
+    from trading_assets.adapters.backtests import plan_backtest, run_backtest, tried_strategies
+    from trading_assets.adapters.postgres.analytics import buy_and_hold_returns
+    from trading_assets.adapters.postgres.backtests import sharpes_tried, store_backtest
 
     overrides = _overrides(changes)
     with _desk(first, last) as desk:
         plan = plan_backtest(desk.settings, desk.record, overrides, name)
-        with desk.console.status(f"Trading {plan.first} to {plan.last}"):
-            result = run_backtest(plan, desk.record, desk.data_hash)
+        with _progress(desk.console, f"Trading {plan.first} to {plan.last}") as report:
+            result = run_backtest(plan, desk.record, desk.data_hash, report)
         with desk.database.transaction() as connection:
             is_new = store_backtest(connection, result)
+            tried = sharpes_tried(connection, tried_strategies(overrides, plan.settings.strategies))
+        with desk.console.status("Drawing the report"):
+            held = buy_and_hold_returns(desk.database, plan.settings.universe, result.summary.sessions)
+            path = write_report(backtest_report(result, held, tried), desk.home)
         desk.console.print(_heading(result), markup=False, soft_wrap=True)
         desk.console.print(_figures(result))
         known = "stored" if is_new else "it was stored before, and came out the same"
         desk.console.print(f"Backtest {result.backtest_id}: {known}.", markup=False, soft_wrap=True)
+        desk.console.print(f"Report: {path}", markup=False, soft_wrap=True)
+
+
+@click.command()
+@click.argument("backtests", nargs=-1, required=True, metavar="BACKTEST...")
+def compare(backtests: tuple[str, ...]) -> None:
+    """Put stored backtests side by side in one page; of a single sweep all of its trials.
+
+    BACKTEST is the id or the name of a backtest, or the id or the name of a sweep.
+    """
+    from trading_assets.adapters.backtests import identity, report_path
+    from trading_assets.adapters.comparison import render_comparison, render_sweep
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.adapters.postgres.schema import migrate
+    from trading_assets.adapters.postgres.stored_backtests import stored_backtests, stored_sweep
+    from trading_assets.adapters.report_style import replace_file
+    from trading_assets.services import existing_database
+    from trading_assets.settings import load_environment
+
+    environment = load_environment()
+    with existing_database(environment) as url:
+        migrate(url)
+        with Database(url).transaction() as connection:
+            sweep = stored_sweep(connection, backtests[0]) if len(backtests) == 1 else None
+            found = [] if sweep else stored_backtests(connection, backtests)
+    page, name = (
+        (render_sweep(sweep), sweep.sweep_id)
+        if sweep
+        else (render_comparison(found), "comparison-" + identity([one.backtest_id for one in found]))
+    )
+    path = report_path(environment.home, name)
+    replace_file(path, page.encode())
+    click.echo(f"Comparison: {path}")
 
 
 @click.command()
@@ -79,20 +120,36 @@ def sweep(
     walk_forward: str | None,
 ) -> None:
     """Try combinations of parameters, and say what the best of so many is worth."""
-    from trading_assets.adapters.postgres.backtests import store_sweep
+    from trading_assets.adapters.backtests import report_path
+    from trading_assets.adapters.comparison import render_sweep
+    from trading_assets.adapters.postgres.backtests import sharpes_tried, store_sweep
+    from trading_assets.adapters.postgres.stored_backtests import stored_sweep
+    from trading_assets.adapters.report_style import replace_file
     from trading_assets.adapters.sweeps import Search, run_sweep
 
     search = Search(dict(map(_values, grid)), sample, seed)
     windows = _walk_forward(walk_forward) if walk_forward else None
     overrides = _overrides(changes)
     with _desk(first, last) as desk:
-        with _progress(desk.console) as report:
+        with _progress(desk.console, "Trials") as report, desk.database.transaction() as connection:
             result = run_sweep(
-                desk.settings, desk.record, desk.data_hash, search, windows, name, overrides, report=report
+                desk.settings,
+                desk.record,
+                desk.data_hash,
+                search,
+                windows,
+                name,
+                overrides,
+                report=report,
+                tried_before=lambda sweep_id, strategies: sharpes_tried(connection, strategies, sweep_id),
             )
-        with desk.database.transaction() as connection:
             store_sweep(connection, result)
+            stored = stored_sweep(connection, result.sweep_id)
+        assert stored is not None  # noqa: S101  a moment ago
+        path = report_path(desk.home, result.sweep_id)
+        replace_file(path, render_sweep(stored).encode())
         _tell(desk.console, result)
+        desk.console.print(f"Report: {path}", markup=False, soft_wrap=True)
 
 
 # What a user types --------------------------------------------------------------------------------
@@ -134,6 +191,7 @@ class _Desk:
     settings: TradingSettings
     record: MarketRecord
     data_hash: str
+    home: Path
 
 
 @contextmanager
@@ -151,7 +209,8 @@ def _desk(first: datetime | None, last: datetime | None) -> Iterator[_Desk]:
 
     console = Console(highlight=False)
     settings = load_trading_settings()
-    with existing_database(load_environment()) as url:
+    environment = load_environment()
+    with existing_database(environment) as url:
         database = Database(url)
         with console.status("Reading bars"):
             migrate(url)
@@ -161,15 +220,15 @@ def _desk(first: datetime | None, last: datetime | None) -> Iterator[_Desk]:
             begin, end = (asked.date() if asked else known for asked, known in zip((first, last), stored, strict=True))
             record = read_market_record(database, settings, begin, end, clock_of(settings, database).now())
             of_data = data_hash(record)
-        yield _Desk(console, database, settings, record, of_data)
+        yield _Desk(console, database, settings, record, of_data, environment.home)
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Any]:
-    """A bar that moves with every trial; nothing where nobody watches."""
+def _progress(console: Console, label: str) -> Iterator[Any]:
+    """A bar that moves with every trial or bar close; nothing where nobody watches."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("Trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -233,9 +292,10 @@ def _tell_worth(console: Console, label: str, one: Result, sweep: SweepResult) -
         if one is sweep.out_of_sample
         else sweep.deflated_sharpes[list(sweep.trials).index(one)]
     )
+    before = f" and {sweep.earlier_trials} earlier ones" if sweep.earlier_trials else ""
     console.print(
-        f"{label}: Sharpe ratio {_ratio(one.summary.figures.sharpe)}; with {len(sweep.trials)} trials the deflated "
-        f"Sharpe ratio is {_ratio(deflated)} (the probability that it is more than luck; 0.95 convinces).",
+        f"{label}: Sharpe ratio {_ratio(one.summary.figures.sharpe)}; with {len(sweep.trials)} trials{before} the "
+        f"deflated Sharpe ratio is {_ratio(deflated)} (the probability that it is more than luck; 0.95 convinces).",
         markup=False,
         soft_wrap=True,
     )

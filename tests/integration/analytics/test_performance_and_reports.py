@@ -17,7 +17,8 @@ from trading_assets.adapters.dbt import DbtProject
 from trading_assets.adapters.errors import NotFound
 from trading_assets.adapters.postgres import analytics
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.report import dollars, number, percent, preview, render
+from trading_assets.adapters.report import preview, render
+from trading_assets.adapters.report_style import dollars, number, percent
 from trading_assets.defs.analytics.assets import performance, performance_rows, report_data, reports
 from trading_assets.domain.performance.round_trips import round_trips
 

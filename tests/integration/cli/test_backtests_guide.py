@@ -50,17 +50,18 @@ def run(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 
 def test_commands_of_the_guide_work_and_say_how_many_trials_there_were(run) -> None:
-    plain, faster, searched, forward, table = map(run, COMMANDS)
+    plain, faster, searched, forward, compared, table = map(run, COMMANDS)
     assert "as-configured: sessions 2011-01-03 to 2012-12-31" in plain
     assert "Sharpe ratio" in plain
     assert "Probability of a Sharpe ratio above 0" in plain
     assert faster.startswith("faster: ")
     assert "4 trials, sessions 2011-01-03 to 2012-12-31, in sample" in searched
-    assert "with 4 trials the deflated Sharpe ratio is" in searched
+    assert "with 4 trials and 2 earlier ones the deflated Sharpe ratio is" in searched
     assert "2 trials" in forward
     assert "out of sample" in forward
-    assert forward.count("with 2 trials the deflated Sharpe ratio is") == 2
+    assert forward.count("with 2 trials and 4 earlier ones the deflated Sharpe ratio is") == 2
     assert "Training window" in forward
+    assert compared.startswith("Comparison: ")
     assert "faster" in table
     assert "came out the same" in run(COMMANDS[0])
 

@@ -3,14 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
 
-from trading_assets.adapters.backtests import name_of, plan_backtest, run_backtest
+from trading_assets.adapters.backtests import deflated_sharpe, name_of, plan_backtest, report_path, run_backtest
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
-from trading_assets.adapters.postgres.backtests import store_backtest, store_sweep
+from trading_assets.adapters.postgres.backtests import sharpes_tried, store_backtest, store_sweep
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.market import BARS_DATASET, store_bars
@@ -147,6 +148,43 @@ def record_sessions(record: MarketRecord) -> list[date]:
     return sorted({day for day, _ in record.tape.bars})
 
 
+def test_trials_of_earlier_searches_count_in_the_deflated_sharpe_ratio(stored: Database) -> None:
+    record = record_of(stored)
+    of_data = data_hash(record)
+
+    def search(values: list[int]) -> SweepResult:
+        with stored.transaction() as connection:
+            found = run_sweep(
+                SETTINGS,
+                record,
+                of_data,
+                Search({FAST: values}),
+                processes=1,
+                tried_before=lambda sweep_id, names: sharpes_tried(connection, names, sweep_id),
+            )
+            store_sweep(connection, found)
+        return found
+
+    first = search([3, 5])
+    assert first.earlier_trials == 0
+    with stored.transaction() as connection:
+        store_backtest(connection, run_backtest(plan_backtest(SETTINGS, record, {SLOW: 25}), record, of_data))
+    second = search([5, 6, 7])
+    assert second.earlier_trials == 2, "fast 3, and slow 25; fast 5 is one of its own"
+    luck = [one.summary.figures.sharpe or 0.0 for one in (*first.trials, *second.trials[1:])]
+    with stored.transaction() as connection:
+        (by_hand,) = {*sharpes_tried(connection, ["sma_crossover"]).values()} - {*luck}
+    assert second.deflated_sharpes[2] == pytest.approx(
+        deflated_sharpe(second.trials[2].summary.returns, [*luck, by_hand])
+    )
+    # The same search again is the same, whatever was tried since.
+    again = search([3, 5])
+    assert (again.earlier_trials, again.deflated_sharpes) == (0, first.deflated_sharpes)
+    assert rows(stored, "select trials, earlier_trials from strategy.sweeps order by finished_at") == [(2, 0), (3, 2)]
+    with stored.transaction() as connection:
+        assert sharpes_tried(connection, ["rsi_reversion"]) == {}
+
+
 def test_random_search_draws_the_same_trials_for_a_seed() -> None:
     first, again, other = (Search(SEARCH.parameters, 3, seed).combinations() for seed in (1, 1, 2))
     assert first == again != other
@@ -181,7 +219,10 @@ class Afterwards:
         return NOW
 
 
-def test_asset_runs_a_named_backtest_and_remembers_what_it_was(stored: Database) -> None:
+def test_asset_runs_a_named_backtest_and_remembers_what_it_was(
+    stored: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_HOME", str(tmp_path))
     assert traded_sessions(stored, SETTINGS) == (HISTORY, LAST)
     config = {"first": f"{FIRST}", "last": f"{LAST}", "overrides": {FAST: 5}}
     with dg.DagsterInstance.ephemeral() as instance:
@@ -197,4 +238,7 @@ def test_asset_runs_a_named_backtest_and_remembers_what_it_was(stored: Database)
             (event,) = result.asset_materializations_for_node("strategy__backtests")
     assert rows(stored, "select name, overrides, first_session from strategy.backtests") == [("five", {FAST: 5}, FIRST)]
     assert event.metadata["is_new"].value is False
+    ((backtest_id,),) = rows(stored, "select backtest_id from strategy.backtests")
+    assert event.metadata["report"].value == str(report_path(tmp_path, backtest_id))
+    assert "data:image/png;base64," in event.metadata["summary"].value
     assert event.metadata["sessions"].value == f"{FIRST} to {LAST}"

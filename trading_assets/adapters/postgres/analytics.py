@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psycopg
 
 from trading_assets.adapters.errors import NotFound
 from trading_assets.adapters.postgres.database import Database, Table, merge
 from trading_assets.domain.execution.ledger import Activity, ActivityKind, Fill, Record
+from trading_assets.domain.performance.returns import Floats
+from trading_assets.domain.performance.summary import Denials
 from trading_assets.domain.values import Side
 
 if TYPE_CHECKING:
@@ -48,16 +51,6 @@ class ReportedAccount:
     broker: str
     fingerprint: str
     inception_session: date
-
-
-@dataclass(frozen=True, slots=True)
-class Denials:
-    """How often risk denied or reduced a strategy's intents for one first reason."""
-
-    strategy: str
-    reason_code: str
-    outcome: str
-    count: int
 
 
 def reported_account(connection: psycopg.Connection) -> ReportedAccount:
@@ -144,6 +137,18 @@ def total_return_relatives(database: Database, symbols: Sequence[str], first: da
         first=first,
         until=until,
     )
+
+
+def buy_and_hold_returns(database: Database, symbols: Sequence[str], sessions: Sequence[date]) -> Floats:
+    """Returns of the symbols bought in equal parts at the first session's close and held, one a session, no costs.
+
+    A symbol that is listed later is bought at its own first close, from cash until then; dividends are reinvested.
+    """
+    relatives = total_return_relatives(database, symbols, sessions[0], sessions[-1])
+    held = relatives.pivot_table(index="session_date", columns="symbol", values="relative")
+    held = held.reindex(list(sessions)).fillna(1.0)
+    worth = held.cumprod().mean(axis=1).to_numpy() if len(held.columns) else np.ones(len(sessions))
+    return np.concatenate(([0.0], worth[1:] / worth[:-1] - 1))
 
 
 def ledger_records(connection: psycopg.Connection, account_id: str, until: date) -> list[Record]:

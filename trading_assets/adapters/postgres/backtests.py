@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from trading_assets.adapters.backtests import Result, configuration_id
 from trading_assets.adapters.postgres.database import Table, append_once
 from trading_assets.domain.performance.summary import Figures
 
 if TYPE_CHECKING:
-    from trading_assets.adapters.backtests import Result
     from trading_assets.adapters.sweeps import Fold, SweepResult
 
 FIGURES = tuple(field.name for field in fields(Figures))
@@ -67,6 +67,7 @@ SWEEP_COLUMNS = (
     "walk_forward",
     "trials",
     "left_out",
+    "earlier_trials",
     "first_session",
     "last_session",
     "started_at",
@@ -116,6 +117,33 @@ def newest_overrides(connection: psycopg.Connection, name: str) -> tuple[Mapping
         (name,),
     ).fetchone()
     return None if row is None else (row[0], row[1], row[2])
+
+
+def sharpes_tried(
+    connection: psycopg.Connection, strategies: Collection[str], before_sweep: str | None = None
+) -> dict[str, float]:
+    """The newest Sharpe ratio a year of every configuration of these strategies that was tried, by configuration_id.
+
+    A backtest tries the strategies whose settings it changes, and one that changes none tries all that it trades. What
+    is part of the sweep `before_sweep`, or came after it, does not count. Walk-forwards are no configuration.
+    """
+    rows = connection.execute(
+        """
+        select fingerprint, code_versions, sources, coalesce(sharpe, 0)
+        from strategy.backtests
+        cross join lateral (
+            select array_agg(split_part(key, '.', 2)) filter (where key like 'strategies.%%') as named
+            from jsonb_object_keys(overrides) as key
+        ) as changed
+        where kind <> 'walk_forward'
+          and case when named is null then code_versions ?| %(strategies)s else named && %(strategies)s end
+          and (%(sweep)s::text is null or sweep_id is distinct from %(sweep)s)
+          and finished_at < coalesce((select finished_at from strategy.sweeps where sweep_id = %(sweep)s), 'infinity')
+        order by finished_at, backtest_id
+        """,
+        {"strategies": list(strategies), "sweep": before_sweep},
+    ).fetchall()
+    return {configuration_id(*facts): sharpe for *facts, sharpe in rows}
 
 
 class _Row:
@@ -185,6 +213,7 @@ def _sweep_row(sweep: SweepResult) -> tuple[Any, ...]:
         None if sweep.walk_forward is None else _json(asdict(sweep.walk_forward)),
         len(sweep.trials),
         sweep.left_out,
+        sweep.earlier_trials,
         sweep.first,
         sweep.last,
         sweep.started_at,

@@ -116,8 +116,14 @@ def has_closes(database: Database, symbols: Sequence[str], timeframe: Timeframe,
     """Whether so many bar closes of one of these symbols, or more, are stored."""
     with database.transaction() as connection:
         row = connection.execute(
-            "select 1 from unnest(%s::text[]) as wanted (symbol) where %s <= (select count(*) from (select from market.bars "
-            "where bars.symbol = wanted.symbol and timeframe = %s and version = 1 limit %s) as bar) limit 1",
+            """
+            select 1 from unnest(%s::text[]) as wanted (symbol) where %s <= (
+                select count(*) from (
+                    select from market.bars
+                    where bars.symbol = wanted.symbol and timeframe = %s and version = 1 limit %s
+                ) as bar
+            ) limit 1
+            """,
             (list(symbols), count, timeframe.value, count),
         ).fetchone()
     return row is not None

@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 
@@ -55,13 +54,14 @@ def reports(
 ) -> dg.MaterializeResult:
     """One self-contained HTML file as of the last session of the range that the account lived through."""
     from trading_assets.adapters.report import preview, render
+    from trading_assets.adapters.report_style import replace_file
 
     first, last = session_range(context, clock)
     data = report_data(database, settings.universe, last, settings.is_survivorship_biased)
     session = data.sessions[-1]
     html = render(data).encode()
     path = load_environment().home.resolve() / "reports" / data.account_id / f"{session}.html"
-    _replace_file(path, html)
+    replace_file(path, html)
     with database.transaction() as connection:
         written = analytics.write_report(
             connection, data.account_id, session, str(path), hashlib.sha256(html).hexdigest()
@@ -121,11 +121,6 @@ def report_data(database: Database, universe: tuple[str, ...], until: date, is_s
         raise NotFound(f"Account {account.account_id} has lived through no session up to {until}: nothing to report.")
     sessions = daily["session_date"].tolist()
     equity, flows = daily["equity_usd"].to_numpy(), daily["flow_usd"].to_numpy()
-    relatives = analytics.total_return_relatives(database, universe, sessions[0], until)
-    held = (
-        relatives.pivot_table(index="session_date", columns="symbol", values="relative").reindex(sessions).fillna(1.0)
-    )
-    worth = held.cumprod().mean(axis=1).to_numpy() if len(held.columns) else np.ones(len(sessions))
     profit = analytics.strategy_profit(database, account.account_id, until)
     by_strategy = profit.pivot_table(index="session_date", columns="strategy", values="profit_usd").reindex(sessions)
     fills = [record for record in records if isinstance(record, Fill)]
@@ -140,7 +135,7 @@ def report_data(database: Database, universe: tuple[str, ...], until: date, is_s
         equity_usd=equity,
         flows_usd=flows,
         returns=time_weighted_returns(equity, flows),
-        benchmark_returns=np.concatenate(([0.0], worth[1:] / worth[:-1] - 1)),
+        benchmark_returns=analytics.buy_and_hold_returns(database, universe, sessions),
         exposure=np.divide(daily["gross_usd"].to_numpy(), equity, out=np.zeros(len(equity)), where=equity > 0),
         strategy_profit_usd={str(name): by_strategy[name].ffill().fillna(0).to_numpy() for name in by_strategy.columns},
         round_trips=round_trips(records),
@@ -150,11 +145,3 @@ def report_data(database: Database, universe: tuple[str, ...], until: date, is_s
         fees_usd=float(-sum(each.amount_usd for each in activities if each.kind in FEE_KINDS)),
         dividends_usd=float(sum(each.amount_usd for each in activities if each.kind is ActivityKind.DIVIDEND)),
     )
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
