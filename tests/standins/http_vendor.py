@@ -28,7 +28,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: `body` as bytes, text or something for JSON. `misbehaves` is a fault of the wire, see `_Handler`."""
+    """An answer: `body` as bytes, text or something for JSON. `misbehaves` is a fault of the wire: see WireHandler."""
 
     body: Any = b""
     status: int = 200
@@ -68,7 +68,7 @@ class VendorStandIn:
         self.faults: deque[Reply] = deque()
         self.asked: list[Asked] = []
         self.stopping = threading.Event()
-        handler = type("Handler", (_Handler,), {"vendor": self})
+        handler = type("Handler", (WireHandler,), {"vendor": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -93,7 +93,7 @@ class VendorStandIn:
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class WireHandler(BaseHTTPRequestHandler):
     vendor: VendorStandIn
     protocol_version = "HTTP/1.1"
 

@@ -327,7 +327,7 @@ class Venue:
                 self._move(one, _S.WORKING)
 
     def _expire(self, at: datetime, is_extended: bool) -> None:
-        over = [one for one in self._open(with_held=True) if is_extended or not one.is_extended_hours]
+        over = [one for one in self._open(with_held=True) if one.is_extended_hours is is_extended]
         events = expire_day_orders([one.working for one in over], at, newest_session(at))
         ended = {event.client_order_id for event in events}
         for one in over:

@@ -102,23 +102,28 @@ def legs_of(request: OrderRequest, entry: Order) -> list[Order]:
     """The exits: they wait for the entry of a bracket or oto, and stand beside the limit order of an oco group."""
     is_oco = request.order_class is OrderClass.OCO
     opposite = Side.SELL if request.side is Side.BUY else Side.BUY
-    leg = replace(
-        entry,
-        side=request.side if is_oco else opposite,
-        parent_order_id=None if is_oco else entry.client_order_id,
-        stop_price=None,
-        limit_price=None,
-        trail_usd=None,
-        trail_pct=None,
-    )
     name = entry.client_order_id[: LONGEST_CLIENT_ID - _SUFFIX_LENGTH]
+
+    def leg(suffix: str, kind: OrderType, limit_price: Decimal | None, stop_price: Decimal | None) -> Order:
+        return replace(
+            entry,
+            client_order_id=f"{name}-{suffix}",
+            side=request.side if is_oco else opposite,
+            parent_order_id=None if is_oco else entry.client_order_id,
+            order_type=kind,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            trail_usd=None,
+            trail_pct=None,
+        )
+
     legs = []
-    if (profit := request.take_profit_price) is not None:
-        legs.append(replace(leg, client_order_id=f"{name}-profit", order_type=OrderType.LIMIT, limit_price=profit))
-    if (loss := request.stop_loss_price) is not None:
+    if request.take_profit_price is not None:
+        legs.append(leg("profit", OrderType.LIMIT, request.take_profit_price, None))
+    if request.stop_loss_price is not None:
         limit = request.stop_loss_limit_price
         kind = OrderType.STOP if limit is None else OrderType.STOP_LIMIT
-        legs.append(replace(leg, client_order_id=f"{name}-loss", order_type=kind, stop_price=loss, limit_price=limit))
+        legs.append(leg("loss", kind, limit, request.stop_loss_price))
     return legs
 
 
