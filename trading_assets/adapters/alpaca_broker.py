@@ -69,6 +69,8 @@ def check_answer(body: bytes) -> None:
 class AlpacaBroker:
     """Broker over one account at Alpaca, which `account_number` must name. Not for several threads at once.
 
+    `first_wait_s` is the wait before a lost stream is opened again; it doubles with every failure in a row.
+
     Raises AuthFailed when the kind of the key, `environment` and the address do not agree; and, before anything is
     changed at the broker, when the key belongs to another account than the one that is allowed.
     """
@@ -80,6 +82,7 @@ class AlpacaBroker:
     account_number: str
     trading_url: str | None = None
     data_url: str = DATA_URL
+    first_wait_s: float = 1.0
     name = NAME
     _is_account_known: bool = field(default=False, init=False, repr=False)
 
@@ -185,7 +188,7 @@ class AlpacaBroker:
         parts = urlsplit(self.url)
         scheme = "wss" if parts.scheme == "https" else "ws"
         address = urlunsplit(parts._replace(scheme=scheme, path="/stream"))
-        return AlpacaStream(address, self.api_key, self.secret_key).updates(stopping)
+        return AlpacaStream(address, self.api_key, self.secret_key, self.first_wait_s).updates(stopping)
 
     def _orders(self, fields: Mapping[str, Any]) -> list[BrokerOrder]:
         first = {**fields, "limit": ORDERS_A_PAGE, "direction": "asc", "nested": "false"}
