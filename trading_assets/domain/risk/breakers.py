@@ -234,7 +234,7 @@ def due_clearances(
             cleared.append(Clearance(breaker, f"{TIME_RULE}: next session", why))
         else:
             why = f"session {session_date.isoformat()} began; it tripped in that of {tripped_session.isoformat()}"
-            cleared.append(Clearance(breaker, f"{TIME_RULE}: after {sessions} sessions", why))
+            cleared.append(Clearance(breaker, f"{TIME_RULE}: clears_after_sessions {sessions}", why))
     return cleared
 
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from trading_assets.domain.risk.breakers import Breaker, due_clearances, effective_state, evaluate
+from trading_assets.domain.risk.breakers import (
+    DEFAULT_RULES,
+    Breaker,
+    BreakerAction,
+    BreakerRule,
+    due_clearances,
+    effective_state,
+    evaluate,
+    judge,
+    losing_streak,
+    missing_share,
+)
+from trading_assets.domain.risk.protections import ClosedTrade
 from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.verdicts import Outcome, TradingState
 from trading_assets.domain.values import Side
 
+CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
 NEW, ALL, DRAWDOWN = Breaker.DAILY_LOSS, Breaker.DAILY_LOSS_STOP_ALL, Breaker.DRAWDOWN
 
 
@@ -96,3 +109,46 @@ def test_time_rule_in_the_session_of_the_loss_clears_nothing(session: date) -> N
 
 def test_time_rule_with_nothing_tripped_clears_nothing() -> None:
     assert due_clearances({}, date(2012, 6, 4)) == []
+
+
+# Configured breakers --------------------------------------------------------------------------------
+
+AT_LIMIT = {Breaker.CONSECUTIVE_LOSSES, Breaker.DATA_OUTAGE, Breaker.ORDER_ERRORS}
+
+
+@pytest.mark.parametrize("breaker", DEFAULT_RULES)
+def test_configured_breaker_at_its_limit_trips_as_it_is_documented(breaker: Breaker) -> None:
+    rules = {breaker.value: BreakerRule(2.0, 3, BreakerAction.HALT)}
+
+    def trips(value: float | None) -> bool:
+        return bool(judge({breaker: value}, rules, ()))
+
+    assert [trips(value) for value in (None, 1.9999, 2.0, 2.0001)] == [False, False, breaker in AT_LIMIT, True]
+    (trip,) = judge({breaker: 2.5}, rules, ())
+    assert trip.cause == {"value": "2.5", "limit": "2", "window": "3", "action": "halt"}
+    assert judge({breaker: 2.5}, {}, ()) == judge({breaker: 2.5}, rules, {breaker.value}) == []
+
+
+def test_losing_streak_is_that_of_the_newest_trades_since_the_clearing() -> None:
+    def streak(*results: int, since: datetime | None = None) -> int:
+        trades = [
+            ClosedTrade("s", "AAA", Side.BUY, CLOSE + timedelta(days=no), Decimal(pnl), Decimal(100), None)
+            for no, pnl in enumerate(results)
+        ]
+        return losing_streak(trades, since)
+
+    assert [streak(), streak(-1, -1), streak(-1, 1, -1), streak(-1, -1, 0)] == [0, 2, 1, 0]
+    assert streak(-1, -1, -1, since=CLOSE + timedelta(days=1)) == 1
+
+
+def test_missing_share_is_of_what_is_held() -> None:
+    assert missing_share([], ["AAA"]) is None
+    assert missing_share(["AAA", "BBB"], ["BBB", "CCC"]) == 0.5
+
+
+@pytest.mark.parametrize(("sessions", "due"), [(None, []), (2, []), (1, [Breaker.VOLATILITY])])
+def test_time_rule_of_a_configured_breaker_counts_sessions(sessions: int | None, due: list[Breaker]) -> None:
+    rules = {"volatility": BreakerRule(0.3, clears_after_sessions=sessions)}
+    cleared = due_clearances({"volatility": date(2012, 6, 1), "drawdown": date(2012, 6, 1)}, date(2012, 6, 4), rules)
+    assert [one.breaker for one in cleared] == due
+    assert all(one.cleared_by == "time rule: clears_after_sessions 1" for one in cleared)
