@@ -45,6 +45,7 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
         changes=changed,
         breakers={name.value: _breaker_rule(name, chosen) for name, chosen in settings.risk.breakers.items()},
         protections=tuple(map(_protection, settings.risk.protections)),
+        capital={name: decimal_of(strategy.capital_weight) for name, strategy in settings.strategies.items()},
         sizes={name: _size_rule(strategy) for name, strategy in settings.strategies.items() if strategy.position_size},
     )
 

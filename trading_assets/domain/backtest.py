@@ -6,7 +6,7 @@ results go differs. Reading and storing both belong to the adapters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership
 from trading_assets.domain.risk.limit_changes import LimitChange
+from trading_assets.domain.risk.market_view import NO_HISTORY, MarketHistory, SessionHistory, market_timeframe
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.facts import Facts
 from trading_assets.domain.strategy.indicators import Floats, Indicator
@@ -86,6 +87,7 @@ class MarketRecord:
     facts_of: Callable[[Strategy, Part], Facts]
     limit_changes: Sequence[LimitChange] = ()
     _signals: _Kept = field(default_factory=lambda: _Kept(MOST_SIGNALS), repr=False)
+    _market: _Kept = field(default_factory=lambda: _Kept(1), repr=False)
     _indicators: _Kept = field(default_factory=lambda: _Kept(MOST_INDICATORS), repr=False)
 
     def signals(self, configured: ConfiguredStrategy) -> pd.DataFrame:
@@ -109,6 +111,13 @@ class MarketRecord:
             *(wanted[name].tolist() for name in TARGET_FACTS[4:]),
         )
         return sorted(targets, key=lambda one: (one.decision_at, one.strategy, one.symbol))
+
+    def market_history(self) -> MarketHistory:
+        """What risk limits may ask of the sessions before each decision."""
+        timeframe = market_timeframe(self.known)
+        asked = (one for one in self.known[timeframe] if one.part.first >= self.first)
+        history: MarketHistory = self._market.get(timeframe, lambda: market_history(asked, self.sectors))
+        return history
 
     def _histories(self, strategies: Sequence[ConfiguredStrategy]) -> list[ReturnHistory]:
         """The returns that the sizing of the strategies reads."""
@@ -183,6 +192,12 @@ class MarketRecord:
 def _values_of(known: KnownBars, indicator: Indicator) -> Floats:
     values: Floats = technical.compute(known.bars, known.factors, [indicator])[indicator.column].to_numpy()
     return values
+
+
+def market_history(known: Iterable[KnownBars], sectors: Sectors) -> MarketHistory:
+    """The history of the sessions in `known`, each part with the knowledge of its time."""
+    parts = [SessionHistory.of_bars(one.part.after, one.part.knowledge_time, one.bars, one.factors) for one in known]
+    return MarketHistory(parts, sectors)
 
 
 def _looked_back_on(known: KnownBars, memory: int) -> npt.NDArray[np.bool_]:
@@ -260,7 +275,8 @@ def trade_in_turn(
     account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
     for stage in stages:
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
-        moments = record.tape.moments(wanted, stage.first, stage.last, record.now, stage.rules.breakers)
+        history = record.market_history() if stage.rules.reads_market else NO_HISTORY
+        moments = record.tape.moments(wanted, stage.first, stage.last, record.now, stage.rules.breakers, history)
         simulation.walk(account, _reported(moments, report), stage.rules, {}, (), journal)
     return journal
 

@@ -49,6 +49,7 @@ from trading_assets.domain.risk.exposure import WORST_FILL
 from trading_assets.domain.risk.intents import SizeRule, intents_from_targets
 from trading_assets.domain.risk.limit_changes import Schedule
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.market_view import NO_HISTORY, NOTHING_KNOWN, MarketHistory, MarketView
 from trading_assets.domain.risk.protections import Lock, Protection, TradeRecord, locks_at
 from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime
 from trading_assets.domain.risk.review import review
@@ -58,6 +59,8 @@ from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import QTY_STEP, ZERO, Side, plain
 
 T = TypeVar("T")
+
+NO_CAPITAL: Mapping[str, Decimal] = {}
 
 OPERATOR = "operator"
 """The strategy version of an intent that no strategy decided."""
@@ -73,6 +76,7 @@ class Moment:
     `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol; `clearances`
     are what happened to breakers since the moment before without the time loop: a person cleared one, or the record of
     orders tripped it. `states` are those that persons declared, `regime` is that of the newest session's close.
+    `history` is given where limits ask for what it says.
     """
 
     at: datetime
@@ -84,6 +88,13 @@ class Moment:
     clearances: Sequence[BreakerEvent] = ()
     states: TradingStates = ALL_ACTIVE
     regime: Regime = UNKNOWN_REGIME
+    history: MarketHistory = NO_HISTORY
+
+    @property
+    def market(self) -> MarketView:
+        """What the bars up to this close say about symbols."""
+        volumes = {bar.symbol: bar.volume for bar in self.bars}
+        return self.history.view(self.at, self.session.date, volumes)
 
     @property
     def closes(self) -> dict[str, Decimal]:
@@ -100,7 +111,8 @@ class Rules:
     """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none.
 
     `limits` hold until the first of the `changes`, each of which holds until the next. `sizes` says by strategy how
-    many shares a target is. `breakers` are those that are configured, by name, beside the ones that the limits have.
+    many shares a target is, `capital` the share of the account that is its own. `breakers` are those that are
+    configured, by name, beside the ones that the limits have.
     """
 
     limits: RiskLimits
@@ -110,6 +122,16 @@ class Rules:
     sizes: Mapping[str, SizeRule] = field(default_factory=dict)
     breakers: Mapping[str, BreakerRule] = field(default_factory=dict)
     protections: Sequence[Protection] = ()
+    capital: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def own_capital(self, limits: RiskLimits) -> Mapping[str, Decimal]:
+        """The capital by strategy where `limits` hold strategies to it."""
+        return NO_CAPITAL if limits.max_strategy_exposure is None else self.capital
+
+    @property
+    def reads_market(self) -> bool:
+        """Whether some limit, now or after a change, asks for a market history."""
+        return any(limits.reads_market for limits in (self.limits, *(limits for _, limits in self.changes)))
 
     def limits_at(self, at: datetime) -> RiskLimits:
         """The limits that hold at `at` (UTC)."""
@@ -216,7 +238,9 @@ def decide(
         return []
     limits = rules.limits_at(approved_at)
     take_notice(account, moment.at, moment.states, rules)
-    snapshot = account_snapshot(account, moment.at, moment.closes, moment.gates)
+    snapshot = account_snapshot(
+        account, moment.at, moment.closes, moment.gates, moment.market, rules.own_capital(limits)
+    )
     wanted_by = rules.limits_at(moment.at), account.book.account_id, rules.sizes
     intents = intents_from_targets(_wanted(account, moment), snapshot, *wanted_by)
     verdicts = [_as_recorded(verdict, recorded) for verdict in review(intents, snapshot, limits)]
@@ -321,9 +345,17 @@ def market_order(intent: Intent, qty: Decimal, submitted_at: datetime) -> Order:
 
 
 def account_snapshot(
-    account: Account, at: datetime, reference_prices: Mapping[str, Decimal], gates: Mapping[str, str]
+    account: Account,
+    at: datetime,
+    reference_prices: Mapping[str, Decimal],
+    gates: Mapping[str, str],
+    market: MarketView = NOTHING_KNOWN,
+    capital: Mapping[str, Decimal] = NO_CAPITAL,
 ) -> AccountSnapshot:
-    """What the rules may look at: the book, the working orders, and the raw closes of the bars decided on."""
+    """What the rules may look at: the book, the working orders, and the raw closes of the bars decided on.
+
+    `capital` is the share of the account that each strategy calls its own.
+    """
     book = account.book
     positions: dict[str, Decimal] = defaultdict(Decimal)
     strategy_positions = {key: position.qty for key, position in book.positions.items()}
@@ -363,7 +395,19 @@ def account_snapshot(
         strategy_states=account.states.strategies,
         symbol_states=account.states.symbols,
         locks=account.locks,
+        market=market,
+        strategy_equity_usd=_strategy_equity(book, capital) if capital else {},
     )
+
+
+def _strategy_equity(book: Book, capital: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Each strategy's share of what was paid in, with what it won or lost on prices."""
+    equity = {strategy: share * book.flows for strategy, share in capital.items()}
+    for (strategy, symbol), position in book.positions.items():
+        if strategy in equity:
+            mark = book.marks.get(symbol, UNKNOWN) if position.qty else ZERO
+            equity[strategy] += position.realised_usd + position.unrealised(mark)
+    return equity
 
 
 def equity_point(account: Account) -> EquityPoint:

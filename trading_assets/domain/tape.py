@@ -16,6 +16,7 @@ from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.sessions import Session, is_session, next_session, session, sessions_between
 from trading_assets.domain.risk.breakers import DEFAULT_RULES, REGIME_BREAKERS, Breaker, BreakerRule
+from trading_assets.domain.risk.market_view import NO_HISTORY, MarketHistory
 from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime, regime_of, session_returns
 from trading_assets.domain.simulation import Moment
 from trading_assets.domain.strategy.targets import Target
@@ -52,11 +53,12 @@ class Tape:
         last: date,
         now: datetime,
         breakers: Mapping[str, BreakerRule] | None = None,
+        history: MarketHistory = NO_HISTORY,
     ) -> list[Moment]:
         """Every bar close of the sessions first..last up to `now` (UTC), with what trades and is wanted there.
 
-        The regime is given where `breakers` ask for it, as far as the tape has the sessions before. Raises
-        NothingStoredError.
+        The regime is given where `breakers` ask for it, as far as the tape has the sessions before; `history` is what
+        risk limits ask for. Raises NothingStoredError.
         """
         wanted: dict[tuple[date, datetime], list[Target]] = defaultdict(list)
         for target in targets:
@@ -75,6 +77,7 @@ class Tape:
                 targets=wanted.get((trading.date, at), []),
                 gates=self.gates.get(trading.date, {}),
                 regime=_newest(regimes, regime_times, at),
+                history=history,
             )
             for trading in map(session, sessions_between(first, last))
             for at in _closes(trading, times[trading.date], now)

@@ -19,9 +19,10 @@ from trading_assets.adapters.postgres.market import bars_as_of
 from trading_assets.adapters.postgres.proofs import stored_facts
 from trading_assets.adapters.postgres.recorded_tape import read_tape
 from trading_assets.adapters.postgres.strategy import later_knowledge, lookback_start
-from trading_assets.domain.backtest import KnownBars, MarketRecord
+from trading_assets.domain.backtest import KnownBars, MarketRecord, market_history
 from trading_assets.domain.market.adjust import point_in_time_factors
 from trading_assets.domain.market.sessions import newest_session, previous_session, session, sessions_between
+from trading_assets.domain.risk.market_view import MarketHistory, market_timeframe
 from trading_assets.domain.strategy.knowledge import Part, parts
 from trading_assets.domain.strategy.portfolio import Sectors
 from trading_assets.domain.strategy.stateful import StatefulStrategy
@@ -64,6 +65,19 @@ def read_market_record(
         facts_of=lambda strategy, part: stored_facts(database, strategy, settings.members, part.knowledge_time),
         limit_changes=[one for one in changes if one.counts_from and one.counts_from <= session(days[-1]).closes_at],
     )
+
+
+def read_market_history(
+    database: Database, settings: TradingSettings, first: date, last: date, now: datetime
+) -> MarketHistory:
+    """What risk limits may ask of the sessions before each decision of first..last, as a backtest would know it."""
+    timeframe = market_timeframe(one.timeframe for one in settings.strategies.values())
+    restated = later_knowledge(database, settings.universe, session(first).opens_at, session(last).closes_at)
+    sectors = Sectors(sector_facts(database, settings.universe))
+    known = (
+        _known(database, settings.universe, timeframe, one) for one in parts(first, last, timeframe, restated, now)
+    )
+    return market_history(known, sectors)
 
 
 def traded_sessions(database: Database, settings: TradingSettings) -> tuple[date, date] | None:

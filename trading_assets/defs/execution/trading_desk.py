@@ -16,6 +16,7 @@ from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.market import BARS_DATASET
+from trading_assets.adapters.postgres.market_record import read_market_history
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.promotions import order_refusal
 from trading_assets.adapters.postgres.quality import read_gates
@@ -35,6 +36,7 @@ from trading_assets.domain.market.sessions import (
     session,
 )
 from trading_assets.domain.risk.intents import OPENING
+from trading_assets.domain.risk.market_view import NO_HISTORY
 from trading_assets.domain.risk.review import recheck
 from trading_assets.domain.risk.trading_states import states_of
 from trading_assets.domain.risk.verdicts import Verdict
@@ -326,10 +328,13 @@ class TradingDesk:
         targets = obeying(
             targets_between(self.database, versions, first, last), state_events(connection, sorted(versions))
         )
-        breakers, universe = self._rules(connection).breakers, self.settings.universe
-        read = read_tape(self.database, connection, universe, first, last, self.now, regime_sessions(breakers))
+        rules, universe = self._rules(connection), self.settings.universe
+        read = read_tape(self.database, connection, universe, first, last, self.now, regime_sessions(rules.breakers))
+        history = NO_HISTORY
+        if rules.reads_market:
+            history = read_market_history(self.database, self.settings, first, last, self.now)
         try:
-            moments = read.moments(targets, first, last, self.now, breakers)
+            moments = read.moments(targets, first, last, self.now, rules.breakers, history)
         except NothingStoredError as error:
             raise ContractBroken(str(error)) from error
         return with_states(moments, state_changes(connection), account_id)

@@ -26,6 +26,14 @@ _FRACTIONS_THAT_MAY_BE_OFF = (
     "max_stress_loss",
 )
 
+_LIMITS_OF_THE_MARKET = (
+    "max_order_adv",
+    "max_beta_exposure",
+    "max_sector_exposure",
+    "max_cluster_exposure",
+    "max_stress_loss",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
@@ -77,6 +85,11 @@ class RiskLimits:
         self._require(
             "stop_all_daily_loss", self.stop_all_daily_loss >= self.stop_new_daily_loss, "at least stop_new_daily_loss"
         )
+
+    @property
+    def reads_market(self) -> bool:
+        """Whether some limit asks for what sessions before the decision say about symbols."""
+        return any(getattr(self, name) is not None for name in _LIMITS_OF_THE_MARKET)
 
     def _require(self, name: str, is_sane: bool, rule: str) -> None:
         if not is_sane:

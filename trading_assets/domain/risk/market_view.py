@@ -6,7 +6,7 @@ rule asks for it; one for which too little is known is None, and what that means
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from trading_assets.domain.market.sessions import session
 from trading_assets.domain.risk.portfolio_risk import benchmark_returns, market_beta
 from trading_assets.domain.risk.value_at_risk import Floats
 from trading_assets.domain.strategy.portfolio import Sectors
+from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +34,13 @@ MIN_RETURNS = 30
 class SessionHistory:
     """Sessions x symbols, for the decisions in (after, until] (UTC): one row a session that traded, by its close.
 
-    `returns`: on adjusted closes, since the symbol's own session before. `dollars`: raw price x volume. NaN: no bar.
+    `columns`: by symbol. `returns`: on adjusted closes, since the symbol's own session before. `dollars`: raw price x
+    volume. NaN: no bar.
     """
 
     after: datetime
     until: datetime
-    symbols: tuple[str, ...]
+    columns: Mapping[str, int]
     closes_at: npt.NDArray[np.datetime64]
     returns: Floats
     dollars: Floats
@@ -66,7 +68,8 @@ class SessionHistory:
         closes_at = np.array([_moment(session(day).closes_at) for day in changes.index], dtype="datetime64[us]")
         begin = max(int(np.searchsorted(closes_at, _moment(after), side="right")) - RETURN_SESSIONS, 0)
         arrays = (np.ascontiguousarray(table.to_numpy(dtype=np.float64)[begin:]) for table in (changes, dollars))
-        return cls(after, until, tuple(changes.columns), closes_at[begin:], *arrays)
+        columns = {symbol: column for column, symbol in enumerate(changes.columns)}
+        return cls(after, until, columns, closes_at[begin:], *arrays)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +99,7 @@ class MarketView:
         self._at, self._session_date, self._volumes, self._sectors = at, session_date, volumes, sectors
         self._part = part
         self._end = 0 if part is None else int(np.searchsorted(part.closes_at, _moment(at), side="right"))
-        self._columns = {} if part is None else {symbol: column for column, symbol in enumerate(part.symbols)}
+        self._columns: Mapping[str, int] = {} if part is None else part.columns
         self._benchmark: Floats | None = None
         self._correlated: dict[tuple[str, float], frozenset[str]] = {}
 
@@ -158,7 +161,14 @@ class MarketView:
         return table[max(self._end - sessions, 0) : self._end]
 
 
-NOTHING_KNOWN = MarketHistory().view(datetime.min.replace(tzinfo=UTC), date.min, {})
+def market_timeframe(traded: Iterable[Timeframe]) -> Timeframe:
+    """The bars that a history is made of, among those that are decided on: session bars where there are any."""
+    return max(traded, key=lambda timeframe: timeframe is Timeframe.SESSION)
+
+
+NO_HISTORY = MarketHistory()
+
+NOTHING_KNOWN = NO_HISTORY.view(datetime.min.replace(tzinfo=UTC), date.min, {})
 """What a snapshot without a market has: every figure is missing."""
 
 

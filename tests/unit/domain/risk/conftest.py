@@ -78,12 +78,12 @@ def _market() -> MarketView:
     history = SessionHistory(
         after=session(days[0]).opens_at,
         until=CLOSE,
-        symbols=("AAA", "BBB", "CCC"),
+        columns={"AAA": 0, "BBB": 1, "CCC": 2},
         closes_at=np.array([session(day).closes_at.replace(tzinfo=None) for day in days[1:]], dtype="datetime64[us]"),
         returns=np.column_stack([market, market + 0.1 * own, 0.9 * own]),
         dollars=np.full((60, 3), 100_000.0),
     )
-    volumes = dict.fromkeys(history.symbols, Decimal(2_000))
+    volumes = dict.fromkeys(history.columns, Decimal(2_000))
     return MarketHistory([history]).view(CLOSE, SESSION, volumes)
 
 
