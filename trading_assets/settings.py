@@ -250,10 +250,30 @@ class RiskMonitorSettings(Section):
 
 
 class BrokerSettings(Section):
-    kind: Literal["simulated"] = "simulated"
+    """Where orders go. At Alpaca the environment and the number of the one account that may trade are named here."""
+
+    kind: Literal["simulated", "alpaca"] = "simulated"
+    environment: Literal["paper", "live"] | None = None
+    account: Annotated[str, Field(pattern=r"^[A-Z0-9]{4,32}$")] | None = None
+    url: WebAddress | None = None
     opening_cash_usd: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
     slippage_bps: Annotated[Decimal, Field(ge=0)] = Decimal(5)
     volume_limit: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.025")
+
+    @model_validator(mode="after")
+    def _account_is_declared_where_there_is_one(self) -> Self:
+        declared = {"environment": self.environment, "account": self.account}
+        if self.kind == "alpaca" and (missing := [name for name, value in declared.items() if value is None]):
+            raise ValueError(
+                f"kind: alpaca needs {' and '.join(missing)}: say where it may trade, and on whose account"
+            )
+        if self.kind == "simulated" and (given := [name for name, value in declared.items() if value is not None]):
+            raise ValueError(f"kind: simulated has no {' and no '.join(given)}; write kind: alpaca, or leave it out")
+        return self
+
+    def facts(self) -> dict[str, Any]:
+        """What decides trading: not by which address the broker is reached."""
+        return self.model_dump(exclude={"url"}, exclude_none=True)
 
 
 class EmailSettings(Section):
@@ -465,6 +485,7 @@ class TradingSettings(Section):
         facts = self.model_dump(exclude=_MOVES_NO_ORDER)
         facts["strategies"] = {name: strategy.facts() for name, strategy in self.strategies.items()}
         facts["risk"] = self.risk.facts()
+        facts["broker"] = self.broker.facts()
         if self.source == "alpaca":
             facts["feed"] = self.alpaca.feed  # one exchange's prices are not those of all of them
         if self.universe_file is not None:

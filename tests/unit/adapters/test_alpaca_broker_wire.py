@@ -124,6 +124,7 @@ names = st.sampled_from(
 )
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(names | st.text(max_size=8), json_values))
 def test_no_object_whatever_makes_a_reader_raise(row: dict[str, Any]) -> None:
     for reader in READERS:

@@ -26,6 +26,7 @@ from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, 
 from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.simulation import Account
 from trading_assets.domain.values import ReasonCode, Side
+from trading_assets.settings import SettingsError
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -123,7 +124,15 @@ def use_account(connection: psycopg.Connection, account_id: str) -> None:
 def open_account(
     connection: psycopg.Connection, broker: str, fingerprint: str, inception: date, opening_cash_usd: Decimal
 ) -> AccountRecord:
-    """The account of this configuration that begins with session `inception`; opened when there is none yet."""
+    """The account of this configuration that begins with session `inception`; opened when there is none yet.
+
+    Raises SettingsError for a broker whose orders the simulation would work instead of the broker.
+    """
+    if broker == "alpaca":
+        raise SettingsError(
+            "broker.kind: alpaca cannot trade in the graph yet: the simulation would invent its fills. "
+            "Write broker.kind: simulated in trading.yaml."
+        )
     account_id = account_name(broker, fingerprint, inception)
     connection.execute(
         "insert into execution.accounts (account_id, broker, fingerprint, inception_session, opening_cash_usd) "
