@@ -28,6 +28,7 @@ from trading_assets.cli.stored_answers import reparse
 from trading_assets.cli.strategies import strategy
 from trading_assets.cli.trading_states import flatten, halt, reduce, resume
 from trading_assets.cli.up import up
+from trading_assets.cli.what_if import what_if
 
 
 class _Trading(click.Group):
@@ -79,6 +80,7 @@ for command in (
     flatten,
     resume,
     limit,
+    what_if,
     clock,
     strategy,
     new,
