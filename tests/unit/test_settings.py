@@ -14,6 +14,7 @@ from trading_assets.settings import (
     TradingSettings,
     load_environment,
     load_trading_settings,
+    overridden,
 )
 
 VALID = """\
@@ -129,6 +130,18 @@ def test_configured_path_comes_before_the_working_folder_before_the_project(
             "0.5",
             "1.5",
             ":7: strategies.sma_crossover.capital_weight: input should be less than or equal to 1, got 1.5.",
+        ),
+        (
+            "    capital_weight",
+            "    position_size: {method: fixed_risk}\n    capital_weight",
+            ":7: strategies.sma_crossover.position_size: fixed_risk sizes a position by its stop: "
+            "set exits.stop_loss of the strategy.",
+        ),
+        (
+            "    capital_weight",
+            "    position_size: {method: atr, multipel: 3}\n    capital_weight",
+            ":7: strategies.sma_crossover.position_size.multipel is not a setting. Did you mean multiple? "
+            "Accepted here: method, risk, multiple, period, target.",
         ),
         ("100000", "-1", ":12: broker.opening_cash_usd: input should be greater than 0, got -1."),
         ("max_position: 0.1", "max_position: [", ":12: not valid YAML: "),
@@ -342,3 +355,14 @@ def test_dates_of_members_decide_the_fingerprint_and_the_name_of_their_file_does
 def test_universe_that_cannot_be_used_is_refused(tmp_path: Path, members: str, universe: str, complaint: str) -> None:
     with pytest.raises(SettingsError, match=complaint):
         load_trading_settings(with_members(tmp_path, members, universe))
+
+
+def test_only_what_a_size_reads_decides_trading(tmp_path: Path) -> None:
+    settings = load(tmp_path, VALID)
+
+    def of(size: dict[str, object]) -> str:
+        return overridden(settings, {"strategies.sma_crossover.position_size": size}).fingerprint()
+
+    assert of({"method": "fixed_fractional", "risk": 0.02}) == settings.fingerprint()
+    assert of({"method": "kelly", "risk": 0.02}) == of({"method": "kelly"}) != settings.fingerprint()
+    assert of({"method": "atr", "target": 0.5}) == of({"method": "atr"}) != of({"method": "atr", "period": 20})

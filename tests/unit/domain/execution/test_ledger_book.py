@@ -540,3 +540,19 @@ def test_whatever_shares_become_nothing_is_gained_or_lost_but_what_was_paid(
 
 def realised_before(records: list[Record]) -> Decimal:
     return funded(*records).realised
+
+
+def test_closed_trades_are_returns_on_what_was_entered() -> None:
+    book = funded(
+        fill(BUY, "10", "100", minute=1),
+        fill(BUY, "10", "110", minute=2),
+        fill(SELL, "5", "120", minute=3),
+        fill(SELL, "15", "110", minute=4),
+        fill(BUY, "10", "100", minute=5),
+        # Through zero: the long trade ends, a short one of ten begins.
+        fill(SELL, "20", "90", minute=6),
+        fill(BUY, "10", "81", minute=7),
+        fill(BUY, "1", "80", minute=8),
+    )
+    ((trades,),) = [book.closed_trades.values()]
+    assert trades == [round(D(150) / 2_100, 9), D("-0.1"), D("0.1")]

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_assets.domain.risk.intents import intent_id, intents_from_targets
+from trading_assets.domain.risk.intents import SizeRule, intent_id, intents_from_targets
 from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.verdicts import Intent, Outcome, Purpose
+from trading_assets.domain.strategy.position_size import PositionSize, SizeMethod
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import Side
 
@@ -132,6 +133,14 @@ def test_intent_carries_the_decision_it_came_from(snapshot: Any, limits: Any) ->
         session_date=TARGET.session_date,
         target_weight=TARGET.target_weight,
         qty=Decimal(100),
+        sizing="fixed_fractional",
+        sizing_inputs={
+            "equity": "100000",
+            "weight": "0.05",
+            "price": "50",
+            "wanted_qty": "100",
+            "reason": "SIZED",
+        },
     )
 
 
@@ -205,3 +214,68 @@ def test_target_that_may_not_open_gives_only_intents_that_reduce(snapshot, limit
         account = {"strategy_positions": {("alpha", "AAA"): 100}, **account}
     intents = intents_from_targets([target], snapshot(**account), limits(), "simulated")
     assert [(one.purpose.value, one.side.value, one.qty) for one in intents] == expected
+
+
+# Other sizes than a share of equity ----------------------------------------------------------------
+
+SIZES = {
+    # 1 % of 100,000 over twice 1.25, over a stop 5 % below 50, a tenth over 0.32, half of 0.175, and before all trades.
+    SizeMethod.ATR: 400,
+    SizeMethod.FIXED_RISK: 400,
+    SizeMethod.VOLATILITY_TARGET: 625,
+    SizeMethod.KELLY: 175,
+    SizeMethod.FIXED_FRACTIONAL: 100,
+}
+WON_AND_LOST = [Decimal("0.12")] * 11 + [Decimal("-0.10")] * 9
+
+
+def sized(
+    snapshot: Callable[..., Any], limits: Callable[..., Any], method: SizeMethod, capital: str = "1", **changes: Any
+) -> list[Intent]:
+    measured = {"atr_usd": Decimal("1.25"), "volatility": Decimal("0.32")}
+    target = replace(TARGET, **(measured | changes))
+    rule = SizeRule(PositionSize(method), Decimal(capital), stop_loss=Decimal("0.05"))
+    account = replace(snapshot(), closed_trades={"alpha": WON_AND_LOST, "beta": [Decimal(-1)] * 20})
+    return intents_from_targets([target], account, limits(), "simulated", {"alpha": rule})
+
+
+@pytest.mark.parametrize("method", SIZES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_size_of_each_method_is_what_is_wanted_either_way(
+    snapshot: Callable[..., Any], limits: Callable[..., Any], method: SizeMethod, sign: int
+) -> None:
+    (intent,) = sized(snapshot, limits, method, target_weight=TARGET.target_weight * sign)
+    assert (intent.qty, intent.side) == (SIZES[method], Side.BUY if sign > 0 else Side.SELL)
+    assert intent.sizing == method.value
+    assert intent.sizing_inputs["wanted_qty"] == str(SIZES[method])
+    assert intent.sizing_inputs["reason"] == "SIZED"
+    assert intent.sizing_inputs["equity"] == "100000"
+
+
+@pytest.mark.parametrize("method", sorted(set(SIZES) - {SizeMethod.FIXED_FRACTIONAL}))
+def test_size_stays_within_the_capital_of_its_strategy(
+    snapshot: Callable[..., Any], limits: Callable[..., Any], method: SizeMethod
+) -> None:
+    (intent,) = sized(snapshot, limits, method, capital="0.08")
+    assert (intent.qty, intent.sizing_inputs["reason"]) == (160, "CAPITAL_CAPPED")
+
+
+@pytest.mark.parametrize("method", SIZES)
+def test_weight_of_zero_is_flat_by_every_method(
+    snapshot: Callable[..., Any], limits: Callable[..., Any], method: SizeMethod
+) -> None:
+    assert sized(snapshot, limits, method, target_weight=Decimal(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "reason"),
+    [
+        (SizeMethod.ATR, {"atr_usd": None}, "ATR_INVALID"),
+        (SizeMethod.VOLATILITY_TARGET, {"volatility": None}, "VOLATILITY_INVALID"),
+    ],
+)
+def test_size_without_its_measure_is_an_intent_of_nothing_that_says_why(
+    snapshot: Callable[..., Any], limits: Callable[..., Any], method: SizeMethod, change: dict[str, Any], reason: str
+) -> None:
+    (intent,) = sized(snapshot, limits, method, **change)
+    assert (intent.qty, intent.sizing_inputs["reason"]) == (0, reason)

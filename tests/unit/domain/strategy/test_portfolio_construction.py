@@ -23,8 +23,9 @@ from trading_assets.domain.strategy.portfolio import (
     construct,
 )
 from trading_assets.domain.strategy.portfolio_rule import READS_RETURNS, PortfolioRule, Sizing
+from trading_assets.domain.strategy.position_size import PositionSize, SizeMethod
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy
-from trading_assets.domain.strategy.targets import STORED_SIGNAL_COLUMNS, TARGET_COLUMNS, combine
+from trading_assets.domain.strategy.targets import STORED_SIGNAL_COLUMNS, TARGET_COLUMNS, combine, needed_history
 from trading_assets.domain.values import Timeframe
 from trading_assets.strategies.sma_crossover import SmaCrossover
 
@@ -290,3 +291,61 @@ def test_only_what_a_method_reads_decides_trading() -> None:
     rule = PortfolioRule(Sizing.INVERSE_VOLATILITY, lookback=90, risk_aversion=2)
     assert rule.facts() == {"sizing": Sizing.INVERSE_VOLATILITY, "lookback": 90}
     assert "risk_aversion" in replace(rule, sizing=Sizing.MEAN_VARIANCE).facts()
+
+
+# What sizes are made of ----------------------------------------------------------------------------
+
+
+def ranged(count: int = 70) -> pd.DataFrame:
+    """Bars with highs and lows; the price of the first symbol halves on day 40, by a split."""
+    frame = bars(count, SYMBOLS[:2]).assign(ts=lambda rows: rows["closes_at"] - timedelta(hours=6))
+    is_split = (frame["symbol"] == "S0") & (frame["closes_at"] >= OPENING + timedelta(days=40))
+    frame["close"] = np.where(is_split, frame["close"] / 2, frame["close"])
+    width = np.where(is_split, 0.5, 1.0)
+    return frame.assign(open=frame["close"], high=frame["close"] + width, low=frame["close"] - width, volume=1e6)
+
+
+def measured(frame: pd.DataFrame, method: SizeMethod, until: datetime | None = None) -> pd.DataFrame:
+    size = PositionSize(method, period=5)
+    one = ConfiguredStrategy("one", SmaCrossover(), Timeframe.SESSION, 0.8, PortfolioRule(lookback=20), size)
+    last = until or frame["closes_at"].max().to_pydatetime()
+    known = frame[frame["closes_at"] <= last]
+    is_split = (known["symbol"] == "S0") & (known["closes_at"] >= OPENING + timedelta(days=40))
+    factors = pd.Series(np.where(is_split, 2.0, 1.0), index=known.index)
+    lookback, periods = needed_history([one], Timeframe.SESSION)
+    span = OPENING - timedelta(1), last
+    history = ReturnHistory.of_bars(Timeframe.SESSION, *span, known, factors, lookback, periods)
+    signals = signals_on(known, one).assign(signal=1.0)
+    return combine(signals, [one], always(SYMBOLS[:2]), [history]).set_index(["symbol", "decision_at"])
+
+
+def test_range_of_a_share_is_in_the_prices_of_its_bar_and_goes_on_over_a_split() -> None:
+    atr = measured(ranged(), SizeMethod.ATR)["atr_usd"]["S0"]
+    assert atr.isna().sum() == 5
+    before, after = (atr[OPENING + timedelta(days=day)] for day in (39, 40))
+    assert after == pytest.approx(before / 2, rel=0.15)
+    assert measured(ranged(), SizeMethod.KELLY)[["atr_usd", "volatility_pct"]].isna().all(axis=None)
+
+
+def test_volatility_of_a_size_is_that_of_the_last_returns() -> None:
+    frame = ranged()
+    got = measured(frame, SizeMethod.VOLATILITY_TARGET)["volatility_pct"]["S1"]
+    returns = frame[frame["symbol"] == "S1"]["close"].pct_change().tail(20)
+    assert got.iloc[-1] == pytest.approx(100 * returns.std() * np.sqrt(252))
+    assert got.iloc[:19].isna().all()
+
+
+@pytest.mark.parametrize("method", [SizeMethod.ATR, SizeMethod.VOLATILITY_TARGET])
+def test_measures_of_a_size_do_not_know_later_bars(method: SizeMethod) -> None:
+    moment = OPENING + timedelta(days=50)
+    frame = ranged()
+    is_later = frame["closes_at"] > moment
+    changed = frame.assign(**{name: frame[name] * np.where(is_later, 3, 1) for name in ("close", "high", "low")})
+    columns = ["atr_usd", "volatility_pct"]
+    whole, other, then = (
+        measured(rows, method, until)[columns].loc[lambda each: each.index.get_level_values(1) <= moment]
+        for rows, until in ((frame, None), (changed, None), (frame, moment))
+    )
+    assert whole.equals(other)
+    assert whole.equals(then.loc[whole.index])
+    assert whole.notna().any(axis=None)
