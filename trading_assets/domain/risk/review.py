@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from math import gcd
 
 from trading_assets.domain.risk.case import Case, Standing
 from trading_assets.domain.risk.exposure import Projection
@@ -20,20 +21,21 @@ from trading_assets.domain.values import ZERO, Side
 def review(
     intents: Iterable[Intent], snapshot: AccountSnapshot, limits: RiskLimits, rules: Sequence[Rule] = RULES
 ) -> list[Verdict]:
-    """Verdicts in the order they were decided: sells before buys, then by strategy, symbol, leg.
+    """Verdicts in the order they were decided: sells before buys, then by strategy, symbol, leg; a group at once.
 
     Every rule answers every intent. Each approved quantity counts as a working order for the intents after it, so the
     approved ones fit together, not only one by one. A reduction that leaves less than one share is a denial.
     """
     standing, projection = Standing(snapshot, limits), Projection(snapshot)
     verdicts = []
-    for intent in sorted(intents, key=_place):
-        case = Case(intent, standing, projection)
-        checks = tuple(rule.answer(case) for rule in rules)
-        verdict = _verdict(intent, snapshot, checks)
-        if verdict.outcome is not Outcome.DENIED:
-            projection.approve(intent, verdict.approved_qty)
-        verdicts.append(verdict)
+    for group in _together(intents):
+        legs = [Case(intent, standing, projection) for intent in group]
+        if len(group) > 1:
+            trial = projection.copy()
+            alone = [_decide(Case(intent, standing, trial), rules) for intent in group]
+            for leg, group_qty in zip(legs, _in_ratio(alone), strict=True):
+                leg["group_qty"] = group_qty
+        verdicts.extend(_decide(leg, rules) for leg in legs)
     return verdicts
 
 
@@ -48,8 +50,33 @@ def recheck(
     return tuple(rule.answer(case) for rule in rules if rule.is_rechecked)
 
 
+def _together(intents: Iterable[Intent]) -> Iterable[list[Intent]]:
+    """The intents in the order of decision, each group at the place of its first."""
+    groups: dict[tuple[str, str] | int, list[Intent]] = {}
+    for number, intent in enumerate(sorted(intents, key=_place)):
+        groups.setdefault(number if intent.group is None else (intent.strategy, intent.group), []).append(intent)
+    return groups.values()
+
+
 def _place(intent: Intent) -> tuple[bool, str, str, int, str]:
     return (intent.side is Side.BUY, intent.strategy, intent.symbol, intent.leg, intent.intent_id)
+
+
+def _decide(case: Case, rules: Sequence[Rule]) -> Verdict:
+    verdict = _verdict(case.intent, case.snapshot, tuple(rule.answer(case) for rule in rules))
+    if verdict.outcome is not Outcome.DENIED:
+        case.projection.approve(case.intent, verdict.approved_qty)
+    return verdict
+
+
+def _in_ratio(legs: Sequence[Verdict]) -> list[int]:
+    """The most shares of every leg that keep the ratio in which they were wanted."""
+    if any(leg.outcome is Outcome.DENIED for leg in legs):
+        return [0 for _ in legs]
+    wanted = [int(leg.intent.qty) for leg in legs]
+    steps = gcd(*wanted)
+    times = min(int(leg.approved_qty) * steps // qty for leg, qty in zip(legs, wanted, strict=True))
+    return [qty // steps * times for qty in wanted]
 
 
 def _verdict(intent: Intent, snapshot: AccountSnapshot, checks: tuple[CheckResult, ...]) -> Verdict:

@@ -31,7 +31,8 @@ class Intent:
     """What one strategy wants to trade at one bar close, before risk has seen it. `qty` is unsigned whole shares.
 
     A target that could not be sized (no price, say) is an intent of zero shares, so that its denial is recorded.
-    `sizing` is the method, `sizing_inputs` what it was computed from, what it wants to hold, and why.
+    `sizing` is the method, `sizing_inputs` what it was computed from, what it wants to hold, and why. Intents of one
+    strategy and moment with the same `group` are legs of one trade: they pass together or not at all.
     """
 
     intent_id: str
@@ -48,6 +49,7 @@ class Intent:
     leg: int = 0
     sizing: str = "fixed_fractional"
     sizing_inputs: Mapping[str, str] = field(default_factory=dict, hash=False)
+    group: str | None = None
 
 
 class TradingState(StrEnum):
