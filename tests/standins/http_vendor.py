@@ -96,6 +96,8 @@ class VendorStandIn:
 class WireHandler(BaseHTTPRequestHandler):
     vendor: VendorStandIn
     protocol_version = "HTTP/1.1"
+    # Head and body are sent one after the other: with Nagle's algorithm the body would wait for 40 ms.
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
