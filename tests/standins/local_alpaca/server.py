@@ -47,7 +47,8 @@ class Asked:
 class LocalAlpaca:
     """`venue` is to be touched with `lock` held, while the server runs. `asked` are all requests so far.
 
-    `on_answer` sees every answer in Alpaca's own words: method, path, status and JSON value.
+    `is_heard` is set once anybody listens to the stream. `on_answer` sees every answer in Alpaca's own words: method,
+    path, status and JSON value.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class LocalAlpaca:
         self.asked: list[Asked] = []
         self.lock = threading.RLock()
         self.stopping = threading.Event()
+        self.is_heard = threading.Event()
         self._clients: list[StreamClient] = []
         venue.listeners.append(self._tell)
         handler = type("Handler", (_AlpacaHandler,), {"alpaca": self})
@@ -306,7 +308,7 @@ class _AlpacaHandler(WireHandler):
 
     def _serve_stream(self) -> None:
         login = {"key_id": PAPER_KEY, "secret_key": SECRET}
-        client = StreamClient(self.connection, self.path, list(self.headers.items()), login)
+        client = StreamClient(self.connection, self.path, list(self.headers.items()), login, self.alpaca.is_heard)
         self.alpaca.connect(client)
         self.close_connection = True
         client.serve(self.alpaca.stopping)

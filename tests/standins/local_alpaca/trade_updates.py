@@ -17,8 +17,15 @@ POLL_S = 0.05
 class StreamClient:
     """One connected client. Messages go out in binary frames, as on Alpaca's paper accounts."""
 
-    def __init__(self, connection: socket.socket, path: str, headers: list[tuple[str, str]], login: Any) -> None:
-        self._connection, self._login = connection, login
+    def __init__(
+        self,
+        connection: socket.socket,
+        path: str,
+        headers: list[tuple[str, str]],
+        login: dict[str, str],
+        is_heard: threading.Event,
+    ) -> None:
+        self._connection, self._login, self._is_heard = connection, login, is_heard
         self._protocol = ServerProtocol()
         self._lock = threading.Lock()
         self.is_listening = False
@@ -70,6 +77,7 @@ class StreamClient:
                 # Whatever is sent from now on comes after the confirmation.
                 self.is_listening = "trade_updates" in streams
                 self._put({"stream": "listening", "data": {"streams": streams}})
+            self._is_heard.set()
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
