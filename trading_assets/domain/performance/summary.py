@@ -10,12 +10,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from trading_assets.domain.execution.ledger import FEE_KINDS, ActivityKind
+from trading_assets.domain.execution.ledger import FEE_KINDS, Activity, ActivityKind, Fill
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.performance import metrics
 from trading_assets.domain.performance.returns import Floats, drawdowns, time_weighted_returns
 from trading_assets.domain.performance.round_trips import RoundTrip, round_trips, trade_statistics
-from trading_assets.domain.risk.verdicts import Outcome, Verdict
+from trading_assets.domain.risk.verdicts import Outcome
 from trading_assets.domain.values import ZERO, Side
 
 
@@ -57,7 +57,7 @@ class Denials:
 class Summary:
     """One element a session in `sessions`, `equity_usd`, `returns`, `drawdowns` (ratios) and `exposure`.
 
-    `strategy_profit_usd` too: cumulative, before fees. `denials` begin with the most frequent; reductions are among them.
+    `strategy_profit_usd` too: cumulative, before fees. `denials` begin with the most frequent, reductions among them.
     """
 
     sessions: Sequence[date]
@@ -74,54 +74,91 @@ class Summary:
     figures: Figures
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What a summary is made of; one element a session in `sessions`, `equity_usd`, `flows_usd` and `gross_usd`.
+
+    `equity_usd` and the cumulative `flows_usd` are those at the session's last bar close, `gross_usd` the value of all
+    positions there without sign. `profit_usd` is cumulative by strategy, realised or not, without dividends; NaN where
+    nothing is said. `refusals` counts what was denied or reduced by strategy, first reason and outcome.
+    """
+
+    sessions: Sequence[date]
+    equity_usd: Sequence[Decimal]
+    flows_usd: Sequence[Decimal]
+    gross_usd: Floats
+    profit_usd: Mapping[str, Floats]
+    fills: Sequence[Fill]
+    activities: Sequence[Activity]
+    refusals: Mapping[tuple[str, str, str], int]
+
+
 def summarise(journal: Journal) -> Summary:
     """The summary of an account whose journal begins with its opening deposit and holds at least one session's end."""
     last = {point.session_date: point for point in journal.equity}
     points = [last[day] for day in sorted(last)]
-    equity = np.array([float(point.equity_usd) for point in points])
-    flows = np.diff(np.array([0.0, *(float(point.flows_usd) for point in points)]))
-    returns = time_weighted_returns(equity, flows)
+    sessions = [point.session_date for point in points]
     gross: dict[date, Decimal] = defaultdict(lambda: ZERO)
+    profits: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
     for position in journal.positions:
         gross[position.session_date] += abs(position.value_usd)
-    held = np.array([float(gross[point.session_date]) for point in points])
-    exposure = np.divide(held, equity, out=np.zeros(len(equity)), where=equity > 0)
-    trips = round_trips([*journal.fills, *journal.activities])
-    sessions = [point.session_date for point in points]
+        profits[position.strategy][position.session_date] += position.realised_usd + position.unrealised_usd
+    return summary_of(
+        Course(
+            sessions=sessions,
+            equity_usd=[point.equity_usd for point in points],
+            flows_usd=[point.flows_usd for point in points],
+            gross_usd=np.array([float(gross[day]) for day in sessions]),
+            profit_usd={
+                name: np.array([float(of_day[day]) if day in of_day else np.nan for day in sessions])
+                for name, of_day in profits.items()
+            },
+            fills=journal.fills,
+            activities=journal.activities,
+            refusals=Counter(
+                (one.intent.strategy, next(iter(one.reason_codes), ""), one.outcome.value)
+                for one in journal.verdicts
+                if one.outcome is not Outcome.APPROVED
+            ),
+        )
+    )
+
+
+def summary_of(course: Course) -> Summary:
+    equity = np.array([float(amount) for amount in course.equity_usd])
+    flows = np.diff(np.array([0.0, *map(float, course.flows_usd)]))
+    returns = time_weighted_returns(equity, flows)
+    exposure = np.divide(course.gross_usd, equity, out=np.zeros(len(equity)), where=equity > 0)
+    trips = round_trips([*course.fills, *course.activities])
     bought, sold = (
-        float(sum(fill.qty * fill.price for fill in journal.fills if fill.side is side))
+        float(sum(fill.qty * fill.price for fill in course.fills if fill.side is side))
         for side in (Side.BUY, Side.SELL)
     )
+    refusals = sorted(course.refusals.items(), key=lambda item: (-item[1], item[0]))
     return Summary(
-        sessions=sessions,
-        equity_usd=[point.equity_usd for point in points],
+        sessions=course.sessions,
+        equity_usd=course.equity_usd,
         flows_usd=flows,
         returns=returns,
         drawdowns=drawdowns(returns),
         exposure=exposure,
-        strategy_profit_usd=_strategy_profit(journal, sessions),
+        strategy_profit_usd=_strategy_profit(course),
         trips=trips,
-        denials=_denials(journal.verdicts),
+        denials=[Denials(*key, count) for key, count in refusals],
         bought_usd=bought,
         sold_usd=sold,
-        figures=_figures(journal, equity, returns, exposure, trips, metrics.turnover(bought, sold, equity)),
+        figures=_figures(course, returns, exposure, trips, metrics.turnover(bought, sold, equity)),
     )
 
 
-def _strategy_profit(journal: Journal, sessions: Sequence[date]) -> dict[str, Floats]:
-    """Realised, unrealised and dividends up to the end of each session; by strategy, in order of name."""
-    row = {day: number for number, day in enumerate(sessions)}
-    held: dict[str, Floats] = {}
-    for name in sorted({one.strategy for one in journal.positions}):
-        held[name] = np.full(len(sessions), np.nan)
-    dividends = {name: np.zeros(len(sessions)) for name in held}
-    for one in journal.positions:
-        profits, at = held[one.strategy], row[one.session_date]
-        profits[at] = np.nan_to_num(profits[at]) + float(one.realised_usd + one.unrealised_usd)
-    for activity in journal.activities:
+def _strategy_profit(course: Course) -> dict[str, Floats]:
+    """With dividends, up to the end of each session; by strategy, in order of name."""
+    row = {day: number for number, day in enumerate(course.sessions)}
+    dividends = {name: np.zeros(len(row)) for name in course.profit_usd}
+    for activity in course.activities:
         if activity.kind is ActivityKind.DIVIDEND and activity.strategy in dividends:
             dividends[activity.strategy][row[activity.session_date]] += float(activity.amount_usd)
-    return {name: _carried(profits) + dividends[name].cumsum() for name, profits in held.items()}
+    return {name: _carried(profits) + dividends[name].cumsum() for name, profits in sorted(course.profit_usd.items())}
 
 
 def _carried(values: Floats) -> Floats:
@@ -130,18 +167,8 @@ def _carried(values: Floats) -> Floats:
     return np.where(newest < 0, 0.0, values[newest])
 
 
-def _denials(verdicts: Sequence[Verdict]) -> list[Denials]:
-    counts = Counter(
-        (one.intent.strategy, next(iter(one.reason_codes), ""), one.outcome.value)
-        for one in verdicts
-        if one.outcome is not Outcome.APPROVED
-    )
-    return [Denials(*key, count) for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-
-
 def _figures(
-    journal: Journal,
-    equity: Floats,
+    course: Course,
     returns: Floats,
     exposure: Floats,
     trips: Sequence[RoundTrip],
@@ -149,10 +176,10 @@ def _figures(
 ) -> Figures:
     trades = trade_statistics(trips)
     has_years = len(returns) >= metrics.MIN_SESSIONS_FOR_CAGR
-    fees = [activity.amount_usd for activity in journal.activities if activity.kind in FEE_KINDS]
-    dividends = [activity.amount_usd for activity in journal.activities if activity.kind is ActivityKind.DIVIDEND]
+    fees = [activity.amount_usd for activity in course.activities if activity.kind in FEE_KINDS]
+    dividends = [activity.amount_usd for activity in course.activities if activity.kind is ActivityKind.DIVIDEND]
     return Figures(
-        final_equity_usd=journal.equity[-1].equity_usd,
+        final_equity_usd=course.equity_usd[-1],
         total_return_pct=100 * metrics.total_return(returns),
         cagr_pct=_percent(metrics.cagr(returns)) if has_years else None,
         volatility_pct=_percent(metrics.volatility(returns)),
@@ -163,8 +190,8 @@ def _figures(
         psr=metrics.probabilistic_sharpe(returns),
         exposure_pct=100 * float(exposure.mean()),
         turnover=turnover,
-        fills=len(journal.fills),
-        denied=sum(verdict.outcome is Outcome.DENIED for verdict in journal.verdicts),
+        fills=len(course.fills),
+        denied=sum(count for (_, _, outcome), count in course.refusals.items() if outcome == Outcome.DENIED),
         trades=trades.closed,
         win_rate_pct=_percent(trades.win_rate),
         profit_factor=trades.profit_factor,
