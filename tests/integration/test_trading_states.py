@@ -30,11 +30,13 @@ from trading_assets.adapters.postgres.trading_states import (
     state_changes,
 )
 from trading_assets.adapters.sample import SampleSource
+from trading_assets.adapters.trading_status import trading_status
 from trading_assets.cli import trading
 from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.defs.risk.trading_states import flatten_positions_job, halt_trading_job
 from trading_assets.domain.backtest import Terms, trade
 from trading_assets.domain.market.sessions import session, session_before, sessions_between
+from trading_assets.domain.risk.status import headline
 from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, Command, Scope, states_of
 from trading_assets.domain.risk.verdicts import TradingState
 from trading_assets.domain.values import Timeframe
@@ -315,6 +317,28 @@ def test_commands_record_who_and_why_and_say_what_still_holds(
         ("*", TradingState.REDUCING, True, "Ada"),
         ("IBM", TradingState.ACTIVE, False, "Ada"),
     ]
+
+
+def test_status_says_in_one_line_why_trading_is_blocked(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = command(tmp_path, database, monkeypatch, "status")
+    assert empty.exit_code == 1
+    assert empty.output.startswith("Trading is blocked. data: no bar is stored; gate: not open: IBM closed.")
+    settings, at = SETTINGS, close(7) + timedelta(minutes=1)
+    filled(database)
+    TradingDesk(database, settings, AFTERWARDS).replay(DAYS[0], DAYS[-1])
+    order(database, Command.REDUCE, at, symbol="IBM")
+    with database.transaction() as connection:
+        narrow = trading_status(connection, settings, at)
+        assert headline(narrow.restrictions) == "Trading is active, and restricted by state."
+        assert narrow.facts["newest bar"] == f"{close(7):%Y-%m-%d %H:%M} UTC"
+    order(database, Command.HALT, at)
+    with database.transaction() as connection:
+        halted = trading_status(connection, settings, at)
+    assert headline(halted.restrictions) == (
+        f"Trading is blocked. state: every account is halted since {at:%Y-%m-%d %H:%M} UTC, by Ada: because."
+    )
 
 
 class AtNoon:
