@@ -24,6 +24,7 @@ from trading_assets.cli.new import new
 from trading_assets.cli.prove import prove
 from trading_assets.cli.query import sql
 from trading_assets.cli.runs import backfill, demo
+from trading_assets.cli.status import status
 from trading_assets.cli.stored_answers import reparse
 from trading_assets.cli.strategies import strategy
 from trading_assets.cli.trading_states import flatten, halt, reduce, resume
@@ -75,6 +76,7 @@ for command in (
     ledger,
     account,
     breaker,
+    status,
     halt,
     reduce,
     flatten,
