@@ -17,7 +17,7 @@ from trading_assets.cli.database import without_password
 
 COMMANDS = (
     *("account", "archive", "backfill", "backtest", "breaker", "clock", "demo", "doctor", "env", "events", "flatten"),
-    *("halt", "ledger", "limit", "migrate", "new", "prove", "reduce", "reparse", "resume", "sql", "strategy", "sweep"),
+    *("halt", "ledger", "limit", "migrate", "new", "prove", "reduce", "reparse", "resume", "sql", "status", "strategy", "sweep"),
     *("up", "whatif"),
 )
 # A port of the range that is never given out: nothing listens there.
