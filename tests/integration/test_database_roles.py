@@ -11,7 +11,8 @@ import pytest
 from psycopg import sql
 
 from trading_assets.adapters.postgres import ledger
-from trading_assets.adapters.postgres.database import RISK_ROLE, STRATEGY_ROLE, Database, in_role
+from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.roles import RISK_ROLE, STRATEGY_ROLE, in_role, missing_roles
 
 DAY = date(2012, 6, 1)
 CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
@@ -71,9 +72,17 @@ def test_role_ends_with_its_block_and_a_missing_one_changes_nothing(database: Da
         assert connection.execute("select current_user").fetchone() == before
 
 
-def test_grants_may_be_repeated(database: Database) -> None:
+def test_grants_may_be_repeated_and_a_user_without_them_is_found(database: Database) -> None:
     with database.transaction() as connection:
         connection.execute("call ops.grant_roles()")
+        assert missing_roles(connection) == []
+        connection.execute("create role trading_nobody_s_member")
+        connection.execute("set session authorization trading_nobody_s_member")
+        assert missing_roles(connection) == [STRATEGY_ROLE, RISK_ROLE]
+        # What an installation without the right to make roles does: everything, in its own name.
+        with in_role(connection, RISK_ROLE):
+            assert connection.execute("select current_user").fetchone() == ("trading_nobody_s_member",)
+        connection.rollback()
 
 
 # Orders -------------------------------------------------------------------------------------------

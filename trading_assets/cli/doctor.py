@@ -66,6 +66,7 @@ def examine() -> Iterator[Finding]:
     for subject, check in (
         ("postgresql", _postgresql),
         ("schema", _schema),
+        ("roles", _roles),
         ("redis", _redis),
         ("dagster", _dagster),
         ("mail", _mail),
@@ -118,19 +119,38 @@ def _postgresql(environment: Environment) -> str:
 
 
 def _schema(environment: Environment) -> str:
-    from trading_assets.adapters.embedded import EmbeddedPostgres
     from trading_assets.adapters.postgres.schema import current_revision, newest_revision
 
-    if environment.database_url:
-        url = environment.required_database_url()
-    elif (postgres := EmbeddedPostgres(environment.home, programs=environment.pg_bin)).is_running():
-        url = postgres.url
-    else:
-        raise _Missing("not looked at, because the database is not running")
-    current, newest = current_revision(url), newest_revision()
+    current, newest = current_revision(_running(environment)), newest_revision()
     if current != newest:
         raise _Failed(f"at revision {current or 'none'}, the newest is {newest}: run `trading migrate`")
     return f"newest revision, {newest}"
+
+
+def _roles(environment: Environment) -> str:
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.adapters.postgres.roles import missing_roles
+
+    with Database(_running(environment)).transaction() as connection:
+        missing = missing_roles(connection)
+    if missing:
+        raise _Missing(
+            f"the database's user cannot become {' or '.join(missing)}, so that every stage may write everything: "
+            "an administrator of the server can run `call ops.grant_roles()` in the database"
+        )
+    return "strategies and the review write only what is theirs"
+
+
+def _running(environment: Environment) -> str:
+    """The URL of the database."""
+    from trading_assets.adapters.embedded import EmbeddedPostgres
+
+    if environment.database_url:
+        return environment.required_database_url()
+    postgres = EmbeddedPostgres(environment.home, programs=environment.pg_bin)
+    if not postgres.is_running():
+        raise _Missing("not looked at, because the database is not running")
+    return postgres.url
 
 
 def _redis(environment: Environment) -> str:

@@ -18,6 +18,7 @@ from psycopg.copy import QueuedLibpqWriter
 
 from trading_assets.adapters.errors import LedgerConflict, OutOfSpace, Unreachable
 from trading_assets.adapters.postgres.binary_copy import ArrayRows
+from trading_assets.adapters.postgres.roles import become
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,16 +27,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5
 # With more rows than this, reading the stored ones in one go is cheaper than looking each of them up.
 LOOKED_UP_ROWS = 20_000
-
-BECOME: LiteralString = """
-    select set_config('role', rolname, %(is_local)s) from pg_roles
-    where rolname = %(role)s and pg_has_role(
-        session_user,
-        oid,
-        case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end
-    )
-"""
-STRATEGY_ROLE, RISK_ROLE = "trading_strategy", "trading_risk"
 
 Rows: TypeAlias = Iterable[Sequence[Any]] | ArrayRows
 
@@ -81,7 +72,7 @@ class Database:
         try:
             with connection:
                 if self.role:
-                    connection.execute(BECOME, {"role": self.role, "is_local": False})
+                    become(connection, self.role)
                 yield connection
         except psycopg.errors.DiskFull as error:
             raise OutOfSpace(
@@ -106,15 +97,6 @@ class Database:
         """The query's result as a frame, fetched as Arrow: see `arrow`."""
         frame: pd.DataFrame = self.arrow(query, **parameters).to_pandas()
         return frame
-
-
-@contextmanager
-def in_role(connection: psycopg.Connection, role: str) -> Iterator[None]:
-    """What is done in the block may be what `role` may; as Database.role."""
-    connection.execute(BECOME, {"role": role, "is_local": True})
-    yield
-    # Not after an exception: the transaction is over then, and the role with it.
-    connection.execute("set local role none")
 
 
 class _AheadWriter(QueuedLibpqWriter):

@@ -18,8 +18,10 @@ from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.account_terms import account_name
 from trading_assets.adapters.errors import LedgerConflict
-from trading_assets.adapters.postgres.database import RISK_ROLE, Table, append_once, in_role, merge
+from trading_assets.adapters.postgres.account_activity import past_day_trades, past_unsettled_sales, session_orders
+from trading_assets.adapters.postgres.database import Table, append_once, merge
 from trading_assets.adapters.postgres.records import rows, select
+from trading_assets.adapters.postgres.roles import RISK_ROLE, in_role
 from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
 from trading_assets.domain.execution.orders import STOPS, TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
@@ -167,6 +169,9 @@ def load_account(connection: psycopg.Connection, account_id: str, as_of: datetim
         cleared_at={event.breaker: event.at for event in breaker_events if event.state == BreakerState.CLEARED},
         stop_orders={name for (name,) in connection.execute(_STOP_ORDERS, {**known, "stops": list(STOPS)})},
         session_fills=[fill for fill in fills if fill.session_date == newest.session_date],
+        session_orders=session_orders(connection, account_id, newest.session_date, as_of),
+        day_trades=past_day_trades(connection, account_id, fills, newest.session_date),
+        unsettled=past_unsettled_sales(fills, newest.session_date),
         start_equity_usd=points[1].equity_usd if len(points) > 1 else newest.flows_usd,
         session_date=newest.session_date,
         as_of=newest.at,

@@ -16,10 +16,11 @@ from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import market
 from trading_assets.adapters.postgres import strategy as store
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
-from trading_assets.adapters.postgres.database import STRATEGY_ROLE, Database
+from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import sector_facts
 from trading_assets.adapters.postgres.pairs import store_pairs
 from trading_assets.adapters.postgres.proofs import stored_facts
+from trading_assets.adapters.postgres.roles import STRATEGY_ROLE
 from trading_assets.adapters.postgres.strategy_states import state_before, store_states
 from trading_assets.adapters.postgres.universe import store_members, stored_members
 from trading_assets.defs.materialization import table_result
