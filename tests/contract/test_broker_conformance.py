@@ -674,6 +674,18 @@ def test_replacing_under_a_client_id_that_was_used_proves_nothing(stage: Rehears
     assert order(stage).status is S.WORKING
 
 
+@pytest.mark.parametrize(
+    "replacement",
+    [Replacement("two", qty=D(101)), Replacement("two", qty=D(0)), Replacement("two", limit_price=D("110.005"))],
+)
+def test_replacement_that_would_be_no_legal_order_is_refused(stage: Rehearsal, replacement: Replacement) -> None:
+    holding(stage)
+    old = sent(stage, wanted(side=SELL, order_type=T.LIMIT, limit_price="110"))
+
+    assert stage.broker.replace(old.broker_order_id, replacement).status is S.REJECTED
+    assert order(stage).status is S.WORKING
+
+
 def test_replacement_that_costs_more_than_there_is_leaves_the_order(stage: Rehearsal) -> None:
     old = sent(stage, wanted(order_type=T.LIMIT, limit_price="95"))
 

@@ -31,7 +31,7 @@ from trading_assets.domain.execution.venue_rules import Refusal, RefusalKind
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import NEW_YORK, newest_session, session, sessions_between
-from trading_assets.domain.values import ZERO
+from trading_assets.domain.values import ZERO, Side
 
 _S = OrderStatus
 _CANCELABLE = (EXECUTABLE | {_S.DONE_FOR_DAY}) - {_S.PENDING_REPLACE}
@@ -118,13 +118,8 @@ class Venue:
         old = self._order(broker_order_id)
         if old.status not in _REPLACEABLE or old.legs:
             raise Refusal(RefusalKind.MALFORMED, "only open orders can be replaced")
-        self._check_client_id(replacement.client_order_id)
         order = replacement_of(old.working, replacement, self.now)
-        if order.qty <= 0:
-            raise Refusal(RefusalKind.MALFORMED, "qty must be > 0")
-        held, last_price = self.ledger.held(order.symbol), self.ledger.last_prices.get(order.symbol)
-        cost = rules.opening_value(order.side, order.qty, held, order.limit_price, last_price)
-        rules.check_buying_power(cost, self.buying_power_usd + self._cost(old.working))
+        self._check_replacement(old, order)
         self._move(old, _S.PENDING_REPLACE)
         new = self._enter(order, old.is_extended_hours)
         new.replaces, old.replaced_by = old.broker_order_id, new.broker_order_id
@@ -239,10 +234,33 @@ class Venue:
         rules.check_hours(request, phase_at(self.now))
         held = self.ledger.held(request.symbol)
         rules.check_self_cross(request, [one.working for one in self._open(request.symbol)])
-        rules.check_holdings(request, held, self._committed(request), instrument, self.may_short)
+        rules.check_holdings(request, held, self._committed(request.symbol, request.side), instrument, self.may_short)
         last_price = self.ledger.last_prices.get(request.symbol)
         cost = rules.opening_value(request.side, request.qty, held, request.limit_price, last_price)
         rules.check_buying_power(cost, self.buying_power_usd)
+
+    def _check_replacement(self, old: VenueOrder, order: Order) -> None:
+        asked = OrderRequest(
+            order.client_order_id,
+            order.symbol,
+            order.side,
+            order.qty,
+            order.order_type,
+            order.time_in_force,
+            order.limit_price,
+            order.stop_price,
+            order.trail_usd,
+            order.trail_pct,
+            old.is_extended_hours,
+        )
+        rules.check_form(asked)
+        self._check_client_id(order.client_order_id)
+        rules.check_hours(asked, phase_at(self.now))
+        held, committed = self.ledger.held(order.symbol), self._committed(order.symbol, order.side, without=old)
+        rules.check_holdings(asked, held, committed, self.instruments[order.symbol], self.may_short)
+        last_price = self.ledger.last_prices.get(order.symbol)
+        cost = rules.opening_value(order.side, order.qty, held, order.limit_price, last_price)
+        rules.check_buying_power(cost, self.buying_power_usd + self._cost(old.working))
 
     def _check_client_id(self, client_order_id: str) -> None:
         if any(client_order_id == one.order.client_order_id for one in self._orders.values()):
@@ -357,13 +375,15 @@ class Venue:
         held, last_price = self.ledger.held(order.symbol), self.ledger.last_prices.get(order.symbol)
         return rules.opening_value(order.side, working.remaining, held, working.limit_price, last_price)
 
-    def _committed(self, request: OrderRequest) -> Decimal:
-        """Shares that open orders on the request's side may close; of a group, whose orders exclude each other, one."""
+    def _committed(self, symbol: str, side: Side, without: VenueOrder | None = None) -> Decimal:
+        """Shares that open orders on a side may close; of a group, whose orders exclude each other, one."""
         by_group: dict[str, Decimal] = {}
-        for one in self._open(request.symbol):
-            if one.order.side is request.side:
+        for one in self._open(symbol):
+            if one.order.side is side and one is not without:
                 group = one.order.group_id or one.broker_order_id
                 by_group[group] = max(by_group.get(group, ZERO), one.working.remaining)
+        if without is not None and without.order.group_id in by_group:
+            del by_group[without.order.group_id]
         return sum(by_group.values(), ZERO)
 
     def _open(self, symbol: str | None = None, with_held: bool = False) -> list[VenueOrder]:

@@ -20,6 +20,8 @@ from trading_assets.domain.values import ZERO, Side
 
 BEGINS = ["12:30", "13:30", "14:30", "15:30"]
 prices = st.integers(95, 106).map(Decimal)
+MOSTLY_RESTING = [TimeInForce.DAY, TimeInForce.GTC] * 3 + list(TimeInForce)
+MOSTLY_SIMPLE = [OrderClass.SIMPLE] * 4 + list(OrderClass)
 requests = st.builds(
     OrderRequest,
     client_order_id=st.integers(0, 10**6).map(lambda number: f"order-{number}"),
@@ -27,17 +29,19 @@ requests = st.builds(
     side=st.sampled_from(Side),
     qty=st.integers(1, 400).map(Decimal),
     order_type=st.sampled_from(OrderType),
-    time_in_force=st.sampled_from(TimeInForce),
-    limit_price=st.none() | prices,
-    stop_price=st.none() | prices,
-    trail_usd=st.none() | st.just(Decimal(2)),
-    order_class=st.sampled_from([OrderClass.SIMPLE] * 3 + [OrderClass.BRACKET, OrderClass.OTO, OrderClass.OCO]),
-    take_profit_price=st.none() | prices,
-    stop_loss_price=st.none() | prices,
+    time_in_force=st.sampled_from(MOSTLY_RESTING),
+    limit_price=prices,
+    stop_price=prices,
+    trail_usd=st.just(Decimal(2)),
+    order_class=st.sampled_from(MOSTLY_SIMPLE),
+    take_profit_price=prices,
+    stop_loss_price=prices,
 ).map(lambda request: _sensible(request))
 steps = st.lists(
     st.one_of(
         requests,
+        requests,
+        st.tuples(st.just("bar"), st.tuples(prices, prices, prices, prices)),
         st.tuples(st.sampled_from(["cancel", "replace", "bust", "reject"]), st.integers(0, 20)),
         st.tuples(st.just("bar"), st.tuples(prices, prices, prices, prices)),
     ),
@@ -47,16 +51,27 @@ steps = st.lists(
 
 
 def _sensible(request: OrderRequest) -> OrderRequest:
-    """Without the prices that its type cannot have: what is left is refused for better reasons."""
-    wants = request.order_type
-    if request.order_class is OrderClass.SIMPLE:
-        request = replace(request, take_profit_price=None, stop_loss_price=None)
+    """Without the prices that its type and class cannot have: what is left is refused for better reasons, if at all."""
+    kind, group = request.order_type, request.order_class
+    if group is OrderClass.OCO:
+        kind = OrderType.LIMIT
+    above, below = max(prices_of(request)) + 1, min(prices_of(request))
+    closes_by_selling = (request.side is Side.SELL) is (group is OrderClass.OCO)
+    profit, loss = (above, below) if closes_by_selling else (below, above)
+    limit = profit if group is OrderClass.OCO else request.limit_price
     return replace(
         request,
-        limit_price=request.limit_price if wants in {OrderType.LIMIT, OrderType.STOP_LIMIT} else None,
-        stop_price=request.stop_price if wants in {OrderType.STOP, OrderType.STOP_LIMIT} else None,
-        trail_usd=request.trail_usd if wants is OrderType.TRAILING_STOP else None,
+        order_type=kind,
+        limit_price=limit if kind in {OrderType.LIMIT, OrderType.STOP_LIMIT} else None,
+        stop_price=request.stop_price if kind in {OrderType.STOP, OrderType.STOP_LIMIT} else None,
+        trail_usd=request.trail_usd if kind is OrderType.TRAILING_STOP else None,
+        take_profit_price=profit if group in {OrderClass.BRACKET, OrderClass.OTO} else None,
+        stop_loss_price=loss if group in {OrderClass.BRACKET, OrderClass.OCO} else None,
     )
+
+
+def prices_of(request: OrderRequest) -> list[Decimal]:
+    return [price for price in (request.take_profit_price, request.stop_loss_price) if price is not None]
 
 
 def live_through(plan: list[object]) -> tuple[Venue, list[OrderUpdate]]:
