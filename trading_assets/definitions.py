@@ -66,6 +66,7 @@ defs = dg.Definitions(
         execution.trading_session,
         risk.portfolio_risk,
         risk.alerts,
+        risk.dashboard,
         dbt_models(),
         analytics.performance,
         analytics.reports,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trading_assets.adapters import report_value_at_risk as value_at_risk
 from trading_assets.adapters.report_style import (
     BLUE,
     MUTED,
@@ -106,6 +107,7 @@ class ReportData:
     fees_usd: float
     dividends_usd: float
     backtest: BacktestFacts | None = None
+    var_forecasts: value_at_risk.VarForecasts | None = None
 
 
 def render(data: ReportData) -> str:
@@ -129,9 +131,20 @@ def render(data: ReportData) -> str:
         trips=sorted(largest, key=lambda trip: (trip.opened_at, trip.strategy, trip.symbol)),
         open_trips=[trip for trip in data.round_trips if trip.is_open],
         statistics=statistics,
+        **_value_at_risk(data),
         is_convincing=(_worth(data) or 0.0) >= CONVINCING,
         worth=_worth(data),
     )
+
+
+def _value_at_risk(data: ReportData) -> dict[str, Any]:
+    forecasts = data.var_forecasts
+    if forecasts is None or not forecasts.has_any:
+        return {"var_chart": "", "var_rows": []}
+    return {
+        "var_chart": value_at_risk.chart(data.sessions, data.returns, forecasts),
+        "var_rows": value_at_risk.rows(data.returns, forecasts),
+    }
 
 
 def _worth(data: ReportData) -> float | None:

@@ -12,7 +12,7 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs import catch_up
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.ingestion.jobs import MARKET_DATA, fetch_market_data_job
-from trading_assets.defs.risk.assets import ALERTS, PORTFOLIO_RISK
+from trading_assets.defs.risk.assets import ALERTS, DASHBOARD, PORTFOLIO_RISK
 from trading_assets.defs.strategy.backtests import BACKTESTS
 from trading_assets.domain.market.sessions import NEW_YORK, bar_bounds, is_session, latest_closed_bar, newest_session
 from trading_assets.domain.values import Timeframe
@@ -25,7 +25,7 @@ MAX_RUNTIME = {"dagster/max_runtime": "3600"}
 _STRATEGIES = dg.AssetSelection.groups("strategy") - dg.AssetSelection.assets(BACKTESTS)
 _DATA_TO_TARGETS = MARKET_DATA | _STRATEGIES.without_checks()
 _ANALYTICS = dg.AssetSelection.groups("analytics")
-_RISK = dg.AssetSelection.assets(PORTFOLIO_RISK, ALERTS)
+_RISK = dg.AssetSelection.assets(PORTFOLIO_RISK, ALERTS, DASHBOARD)
 
 backfill_job = dg.define_asset_job(
     "backfill_job",

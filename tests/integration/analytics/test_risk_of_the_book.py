@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,22 @@ import pytest
 
 from trading_assets.adapters.dbt import DbtProject
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.defs.risk.assets import alerts, portfolio_risk
+from trading_assets.adapters.postgres.risk_overview import risk_overview
+from trading_assets.adapters.report import render as report
+from trading_assets.adapters.risk_page import render
+from trading_assets.defs.analytics.assets import report_data
+from trading_assets.defs.risk.assets import alerts, dashboard, portfolio_risk
 from trading_assets.defs.risk.jobs import risk_sensor
 from trading_assets.defs.risk.risk_monitor import RiskMonitor
+from trading_assets.domain.journal import BreakerEvent, BreakerState
 from trading_assets.domain.market.sessions import session
+from trading_assets.domain.risk.breakers import BreakerAction
+from trading_assets.domain.risk.trading_states import Scope, StateChange
+from trading_assets.domain.risk.verdicts import TradingState
 from trading_assets.domain.risk.watched_limits import WATCHED
-from trading_assets.settings import TradingSettings
+from trading_assets.settings import PROJECT_ROOT, TradingSettings
 
+GUIDE = PROJECT_ROOT / "docs" / "guides" / "risk.md"
 FIRST, LAST = date(2020, 1, 2), date(2020, 3, 6)
 SESSIONS = 45
 DBT_TESTS_OF_RISK = ("contributions_add_up_to_the_risk", "alerts_change_the_state", "risk_is_that_of_the_ledger")
@@ -28,6 +40,7 @@ MARTS_OF_RISK = (
     *("stg_risk__portfolio_risk", "stg_risk__position_risk", "stg_risk__stress_results"),
     *("stg_risk__limit_checks", "stg_risk__alert_events"),
     *("fct_portfolio_risk", "fct_position_risk", "fct_risk_limits"),
+    *("stg_risk__verdicts", "stg_risk__verdict_checks", "fct_verdicts"),
     *DBT_TESTS_OF_RISK,
 )
 AFTERWARDS = datetime(2020, 3, 9, 12, tzinfo=UTC)
@@ -174,6 +187,77 @@ def test_marts_show_the_newest_check_of_each_limit_and_its_headroom(measured: Da
         measured, "select count(*), count(*) filter (where worst_scenario_usd < 0) from analytics.fct_portfolio_risk"
     )
     assert (count, worst > 0) == (SESSIONS, True)
+    questions = re.search(r"```sql\n(.+?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    for question in questions[1].strip().split(";\n"):  # type: ignore[index]
+        assert rows(measured, question)
+
+
+def test_page_shows_each_limit_the_book_and_what_stops_trading(
+    measured: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_HOME", str(tmp_path))
+    resources = {"database": measured, "settings": SETTINGS, "clock": SetClock()}
+    (result,) = dg.materialize([dashboard], resources=resources).get_asset_materialization_events()
+
+    html = Path(result.materialization.metadata["page"].value).read_text(encoding="utf-8")
+    assert "Trading is active." in html
+    for name in WATCHED:
+        assert name in html
+    for text in ("1987-10-19", "Correlations", "QUALITY_GATE_CLOSED", "AAA", "2020-03-06 21:00"):
+        assert text in html
+    # Nothing is asked of the network.
+    assert re.findall(r'(?:src|href)="(?!#)[^"]*"|@import|url\((?!#)|<script|<link', html) == []
+    assert html.count("<polyline") == len(WATCHED)
+
+
+def test_page_names_who_and_what_keeps_orders_back(measured: Database) -> None:
+    with measured.transaction() as connection:
+        overview = risk_overview(connection, AFTERWARDS)
+    halted = StateChange(1, Scope.ACCOUNT, "*", TradingState.HALTED, False, AFTERWARDS, "Ada", "<script>why</script>")
+    reducing = replace(halted, scope=Scope.STRATEGY, subject="momentum", state=TradingState.REDUCING)
+    tripped = BreakerEvent("account", "drawdown", 1, BreakerState.TRIPPED, AFTERWARDS, LAST, {"change": "-0.2"})
+    daily = replace(tripped, breaker="daily_loss")
+
+    def shown(states: list[StateChange], breakers: list[BreakerEvent]) -> str:
+        return render(replace(overview, states=states, breakers=breakers), {})
+
+    assert "Trading is halted." in shown([halted], [])
+    assert "account (all) is halted since 2020-03-09 12:00 UTC, by Ada: &lt;script&gt;" in shown([halted], [])
+    assert "Only orders that reduce a position pass." in shown([], [tripped])
+    assert "breaker drawdown tripped at 2020-03-09 12:00 UTC" in shown([], [tripped])
+    # These two hold orders back without putting the whole account into another state.
+    assert "Trading is active." in shown([reducing], [daily])
+    assert "no new positions in this session" in shown([], [daily])
+    flatten = render(replace(overview, states=[], breakers=[tripped]), {"drawdown": BreakerAction.HALT})
+    assert "Trading is halted." in flatten
+
+
+def test_page_before_the_first_measurement_says_so(measured: Database) -> None:
+    with measured.transaction() as connection:
+        html = render(risk_overview(connection, datetime(2020, 1, 1, tzinfo=UTC)), {})
+    assert "not measured yet" in html
+    assert "No limit has been checked yet." in html
+
+
+def test_report_tests_the_forecasts_against_the_sessions_after_them(measured: Database) -> None:
+    data = report_data(measured, SETTINGS.universe, LAST)
+    forecasts = data.var_forecasts
+    var_95 = dict(
+        rows(measured, "select session_date, var_95_usd / equity_usd from risk.portfolio_risk where var_95_usd < 0")
+    )
+    made = {
+        day: forecast
+        for day, forecast in zip(data.sessions, forecasts.historical_95, strict=True)
+        if np.isfinite(forecast) and forecast
+    }
+    assert made == {
+        after: pytest.approx(float(var_95[before])) for before, after in pairwise(data.sessions) if before in var_95
+    }
+    html = report(data)
+    assert "Value at risk, tested" in html
+    assert html.count("<svg") == 5
+    worse = sum(returned < made[day] for day, returned in zip(data.sessions, data.returns, strict=True) if day in made)
+    assert f"<td>{len(made)}</td><td>{len(made) * 0.05:.1f}</td><td>{worse}</td>" in html
 
 
 def test_figures_that_do_not_add_up_are_found(measured: Database, tmp_path: Path) -> None:

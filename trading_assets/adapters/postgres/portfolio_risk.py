@@ -128,6 +128,17 @@ def newest_fill(connection: psycopg.Connection, account_id: str, session_date: d
     return row[0] if row else None
 
 
+def forecasts_at_closes(
+    connection: psycopg.Connection, account_id: str, until: date
+) -> dict[date, tuple[float, float, float, float]]:
+    """What was measured last in each session: historical VaR 95 and 99, parametric 95 and 99, shares of equity.
+
+    A session without a value at risk, or without equity, is absent.
+    """
+    known = connection.execute(_FORECASTS, {"account_id": account_id, "until": until})
+    return {session_date: tuple(figures) for session_date, *figures in known}
+
+
 # Limits and alerts -----------------------------------------------------------------------------------
 
 
@@ -372,4 +383,11 @@ _CHECKS: LiteralString = """
     select limit_name, at, session_date, value, limit_value as "limit", detail, missing from risk.limit_checks
     where account_id = %(account_id)s and session_date >= %(first)s
     order by at, limit_name
+"""
+_FORECASTS: LiteralString = """
+    select distinct on (session_date) session_date, var_95_usd / equity_usd::float8, var_99_usd / equity_usd::float8,
+           parametric_var_95_usd / equity_usd::float8, parametric_var_99_usd / equity_usd::float8
+    from risk.portfolio_risk
+    where account_id = %(account_id)s and session_date <= %(until)s and equity_usd > 0 and var_95_usd is not null
+    order by session_date, at desc
 """

@@ -40,6 +40,7 @@ def performance(context, database: dg.ResourceParam[Database], clock: dg.Resourc
         ["execution", "positions"],
         ["execution", "fills"],
         ["risk", "approved_orders"],
+        ["risk", "portfolio_risk"],
     ],
     partitions_def=SESSIONS,
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -106,7 +107,9 @@ def report_data(database: Database, universe: tuple[str, ...], until: date, is_s
     import numpy as np
 
     from trading_assets.adapters.errors import NotFound
+    from trading_assets.adapters.postgres.portfolio_risk import forecasts_at_closes
     from trading_assets.adapters.report import ReportData
+    from trading_assets.adapters.report_value_at_risk import VarForecasts
     from trading_assets.domain.execution.ledger import FEE_KINDS, Activity, ActivityKind, Fill
     from trading_assets.domain.performance.returns import time_weighted_returns
     from trading_assets.domain.performance.round_trips import round_trips
@@ -116,6 +119,7 @@ def report_data(database: Database, universe: tuple[str, ...], until: date, is_s
         account = analytics.reported_account(connection)
         records = analytics.ledger_records(connection, account.account_id, until)
         stopped = analytics.denials(connection, account.account_id, until)
+        measured = forecasts_at_closes(connection, account.account_id, until)
     daily = analytics.daily_equity(database, account.account_id, until)
     if daily.empty:
         raise NotFound(f"Account {account.account_id} has lived through no session up to {until}: nothing to report.")
@@ -144,4 +148,5 @@ def report_data(database: Database, universe: tuple[str, ...], until: date, is_s
         sold_usd=float(sum(fill.qty * fill.price for fill in fills if fill.side is Side.SELL)),
         fees_usd=float(-sum(each.amount_usd for each in activities if each.kind in FEE_KINDS)),
         dividends_usd=float(sum(each.amount_usd for each in activities if each.kind is ActivityKind.DIVIDEND)),
+        var_forecasts=VarForecasts.of(sessions, measured),
     )

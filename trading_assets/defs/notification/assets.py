@@ -15,7 +15,7 @@ SOURCES = (["market", "bars"], ["risk", "approved_orders"], ["risk", "alerts"], 
     key=["notification", "messages"],
     group_name="notification",
     kinds={"postgres"},
-    description="What people were told: denied orders, fills, limits that came near, breakers, closed gates, failed runs.",
+    description="What people were told: denials, fills, limits that came near, breakers, closed gates, failed runs.",
     deps=[dg.AssetDep(dg.AssetKey(key), partition_mapping=dg.LastPartitionMapping()) for key in SOURCES],
 )
 def messages(

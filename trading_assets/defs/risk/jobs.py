@@ -8,7 +8,7 @@ from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres import portfolio_risk as store
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.defs.risk.assets import ALERTS, PORTFOLIO_RISK
+from trading_assets.defs.risk.assets import ALERTS, DASHBOARD, PORTFOLIO_RISK
 from trading_assets.domain.market.sessions import newest_session, previous_session, session
 
 POLL_S = 5
@@ -17,9 +17,9 @@ MEASURE_EVERY = timedelta(minutes=14)
 
 monitor_risk_job = dg.define_asset_job(
     "monitor_risk_job",
-    selection=dg.AssetSelection.assets(PORTFOLIO_RISK, ALERTS),
+    selection=dg.AssetSelection.assets(PORTFOLIO_RISK, ALERTS, DASHBOARD),
     tags={"dagster/max_runtime": "600"},
-    description="Measures the risk of the book now, and tells of limits that came near.",
+    description="Measures the risk of the book now, tells of limits that came near, and shows it all on one page.",
 )
 
 

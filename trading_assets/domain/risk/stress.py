@@ -66,7 +66,7 @@ def stress(values_usd: Floats, betas: Floats | None, deviation_usd: float | None
         StressResult(
             move.scenario,
             None if betas is None else market_move_profit(values_usd, betas, move.change),
-            f"market {move.change:+.1%}, by beta ({move.source})",
+            f"the market falls by {-100 * move.change:.1f} %, by beta ({move.source})",
         )
         for move in MARKET_MOVES
     ]
