@@ -145,7 +145,7 @@ class VenueRehearsal:
 
     def book(self, kind: str, amount_usd: Decimal, symbol: str | None = None) -> None:
         with self.lock:
-            self.venue.book(kind, amount_usd, symbol)
+            self.venue.book_cash(kind, amount_usd, symbol)
 
 
 def new_venue(at: datetime | None = None) -> Venue:

@@ -24,14 +24,15 @@ from trading_assets.domain.execution.broker_records import (
 from trading_assets.domain.execution.fill_model import Auctions, FillModel
 from trading_assets.domain.execution.matching import work_bar
 from trading_assets.domain.execution.order_matrix import EXTENDED_CLOSING, phase_at
-from trading_assets.domain.execution.orders import EXECUTABLE, Order, OrderStatus, WorkingOrder, expire_day_orders
+from trading_assets.domain.execution.orders import EXECUTABLE, Order, OrderStatus, expire_day_orders
+from trading_assets.domain.execution.venue_book import VenueBook
 from trading_assets.domain.execution.venue_ledger import WHOLE_ACCOUNT, VenueLedger
 from trading_assets.domain.execution.venue_orders import VenueOrder, legs_of, order_of, replacement_of
 from trading_assets.domain.execution.venue_rules import Refusal, RefusalKind
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import NEW_YORK, newest_session, session, sessions_between
-from trading_assets.domain.values import ZERO, Side
+from trading_assets.domain.values import ZERO
 
 _S = OrderStatus
 _CANCELABLE = (EXECUTABLE | {_S.DONE_FOR_DAY}) - {_S.PENDING_REPLACE}
@@ -69,7 +70,7 @@ class Venue:
         self.is_cancel_slow = False
         self.is_suspended = False
         self.may_short = True
-        self._orders: dict[str, VenueOrder] = {}
+        self.book = VenueBook(self.ledger)
         self._halted: set[str] = set()
 
     # Orders -----------------------------------------------------------------------------------------
@@ -77,25 +78,25 @@ class Venue:
     def submit(self, request: OrderRequest) -> BrokerOrder:
         """Take an order and its legs. Raises Refusal."""
         self._check(request)
-        first = self._enter(order_of(request, self.ledger.account_number, self.now), request.is_extended_hours)
-        first.legs = [self._enter(leg) for leg in legs_of(request, first.order)]
+        first = self.book.enter(order_of(request, self.ledger.account_number, self.now), request.is_extended_hours)
+        first.legs = [self.book.enter(leg) for leg in legs_of(request, first.order)]
         for one in (first, *first.legs):
             self._move(one, _S.ACKED)
             if one.order.is_leg:
                 self._move(one, _S.HELD)
             elif one.is_tradable(self.now):
                 self._move(one, _S.WORKING)
-        return self._shown(first, with_legs=True)
+        return self.book.shown(first, with_legs=True)
 
     def cancel(self, broker_order_id: str) -> BrokerOrder:
         """Ask for cancellation of an order, and of those that depend on it. Raises Refusal.
 
         Outside of its hours an order that the market has waits for the next opening. Asking again changes nothing.
         """
-        asked = self._order(broker_order_id)
+        asked = self.book.find(broker_order_id)
         if asked.status not in _CANCELABLE:
             raise Refusal(RefusalKind.UNPROCESSABLE, f'order is already in "{asked.status.lower()}" state')
-        for one in (asked, *self._siblings(asked)):
+        for one in (asked, *self.book.siblings(asked)):
             if one.status not in _CANCELABLE or one.status is _S.PENDING_CANCEL:
                 continue
             is_queued = one.status is _S.ACKED
@@ -104,53 +105,44 @@ class Venue:
             if not self.is_cancel_slow and (is_queued or one.is_tradable(self.now)):
                 self._move(one, _S.CANCELED)
         self._release_legs()
-        return self._shown(asked)
+        return self.book.shown(asked)
 
     def confirm_cancels(self) -> None:
         """Carry out every cancel that was asked for."""
-        for one in list(self._orders.values()):
+        for one in self.book.all():
             if one.status is _S.PENDING_CANCEL:
                 self._move(one, _S.CANCELED)
         self._release_legs()
 
     def replace(self, broker_order_id: str, replacement: Replacement) -> BrokerOrder:
         """A new order in the place of one that works: for `qty` shares, or as many as remained. Raises Refusal."""
-        old = self._order(broker_order_id)
+        old = self.book.find(broker_order_id)
         if old.status not in _REPLACEABLE or old.legs:
             raise Refusal(RefusalKind.MALFORMED, "only open orders can be replaced")
         order = replacement_of(old.working, replacement, self.now)
         self._check_replacement(old, order)
         self._move(old, _S.PENDING_REPLACE)
-        new = self._enter(order, old.is_extended_hours)
+        new = self.book.enter(order, old.is_extended_hours)
         new.replaces, old.replaced_by = old.broker_order_id, new.broker_order_id
         self._move(old, _S.REPLACED)
         self._move(new, _S.ACKED)
         if new.is_tradable(self.now):
             self._move(new, _S.WORKING)
-        return self._shown(new)
+        return self.book.shown(new)
 
     def order(self, broker_order_id: str) -> BrokerOrder:
         """One order with its legs. Raises Refusal."""
-        return self._shown(self._order(broker_order_id), with_legs=True)
+        return self.book.shown(self.book.find(broker_order_id), with_legs=True)
 
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder:
         """One order with its legs. Raises Refusal."""
-        found = next((one for one in self._orders.values() if one.order.client_order_id == client_order_id), None)
-        if found is None:
-            raise Refusal(RefusalKind.NOT_FOUND, f"order not found for {client_order_id}")
-        return self._shown(found, with_legs=True)
+        return self.book.shown(self.book.find_by_client_id(client_order_id), with_legs=True)
 
     def orders(self) -> list[BrokerOrder]:
         """Every order there ever was, legs among them, by submission."""
-        return [self._shown(one) for one in self._orders.values()]
+        return [self.book.shown(one) for one in self.book.all()]
 
     # What the account has ---------------------------------------------------------------------------
-
-    @property
-    def buying_power_usd(self) -> Decimal:
-        """What may be spent without credit, after what open orders may cost."""
-        open_cost = sum((self._cost(one.working) for one in self._open()), ZERO)
-        return self.ledger.equity_usd - self.ledger.gross_usd - open_cost
 
     def account(self) -> BrokerAccount:
         return BrokerAccount(
@@ -158,7 +150,7 @@ class Venue:
             status="ACTIVE",
             cash_usd=self.ledger.cash_usd,
             equity_usd=self.ledger.equity_usd,
-            buying_power_usd=self.buying_power_usd,
+            buying_power_usd=self.book.buying_power_usd,
             last_equity_usd=self.ledger.opening_cash_usd,
             initial_margin_usd=ZERO,
             maintenance_margin_usd=ZERO,
@@ -208,7 +200,7 @@ class Venue:
 
     def reject(self, broker_order_id: str, reason: str) -> None:
         """Refuse an order after it was accepted, as an exchange can."""
-        self._move(self._order(broker_order_id), _S.REJECTED, reason)
+        self._move(self.book.find(broker_order_id), _S.REJECTED, reason)
         self._release_legs()
 
     def bust(self, execution_id: str) -> BrokerFill:
@@ -219,7 +211,7 @@ class Venue:
         """Replace what an execution was; returns the record that says so. Raises Refusal."""
         return self._undo(execution_id, "trade_correct", qty, price)
 
-    def book(self, kind: str, amount_usd: Decimal, symbol: str | None = None) -> str:
+    def book_cash(self, kind: str, amount_usd: Decimal, symbol: str | None = None) -> str:
         """Move cash for another reason than an execution, such as DIV or FEE; returns the activity's id."""
         return self.ledger.book(kind, amount_usd, symbol, self.now)
 
@@ -229,15 +221,16 @@ class Venue:
         if self.is_suspended:
             raise Refusal(RefusalKind.FORBIDDEN, "new orders are rejected by user request")
         rules.check_form(request)
-        self._check_client_id(request.client_order_id)
+        self.book.check_client_id(request.client_order_id)
         instrument = rules.traded(request, self.instruments.get(request.symbol))
         rules.check_hours(request, phase_at(self.now))
         held = self.ledger.held(request.symbol)
-        rules.check_self_cross(request, [one.working for one in self._open(request.symbol)])
-        rules.check_holdings(request, held, self._committed(request.symbol, request.side), instrument, self.may_short)
-        last_price = self.ledger.last_prices.get(request.symbol)
-        cost = rules.opening_value(request.side, request.qty, held, request.limit_price, last_price)
-        rules.check_buying_power(cost, self.buying_power_usd)
+        rules.check_self_cross(request, [one.working for one in self.book.open(request.symbol)])
+        rules.check_holdings(
+            request, held, self.book.committed(request.symbol, request.side), instrument, self.may_short
+        )
+        cost = self.book.cost(request.side, request.symbol, request.qty, request.limit_price)
+        rules.check_buying_power(cost, self.book.buying_power_usd)
 
     def _check_replacement(self, old: VenueOrder, order: Order) -> None:
         asked = OrderRequest(
@@ -254,24 +247,12 @@ class Venue:
             old.is_extended_hours,
         )
         rules.check_form(asked)
-        self._check_client_id(order.client_order_id)
+        self.book.check_client_id(order.client_order_id)
         rules.check_hours(asked, phase_at(self.now))
-        held, committed = self.ledger.held(order.symbol), self._committed(order.symbol, order.side, without=old)
+        held, committed = self.ledger.held(order.symbol), self.book.committed(order.symbol, order.side, without=old)
         rules.check_holdings(asked, held, committed, self.instruments[order.symbol], self.may_short)
-        last_price = self.ledger.last_prices.get(order.symbol)
-        cost = rules.opening_value(order.side, order.qty, held, order.limit_price, last_price)
-        rules.check_buying_power(cost, self.buying_power_usd + self._cost(old.working))
-
-    def _check_client_id(self, client_order_id: str) -> None:
-        if any(client_order_id == one.order.client_order_id for one in self._orders.values()):
-            raise Refusal(RefusalKind.DUPLICATE, "client_order_id must be unique")
-
-    def _enter(self, order: Order, is_extended_hours: bool = False) -> VenueOrder:
-        working = WorkingOrder.approved(order)
-        working.move(_S.SUBMITTING, self.now, order.session_date)
-        entered = VenueOrder(working, self.ledger.new_id("order", len(self._orders)), is_extended_hours, self.now)
-        self._orders[entered.broker_order_id] = entered
-        return entered
+        cost = self.book.cost(order.side, order.symbol, order.qty, order.limit_price)
+        rules.check_buying_power(cost, self.book.buying_power_usd + self.book.cost_of(old))
 
     def _move(self, one: VenueOrder, status: OrderStatus, detail: str = "") -> None:
         one.working.move(status, self.now, one.order.session_date, detail=detail)
@@ -280,14 +261,14 @@ class Venue:
     def _tell_status(self, one: VenueOrder) -> None:
         one.updated_at = self.now
         if one.status in _EVENTS:
-            self._tell(OrderUpdate(_EVENTS[one.status], self._shown(one), self.now))
+            self._tell(OrderUpdate(_EVENTS[one.status], self.book.shown(one), self.now))
 
     def _tell_execution(self, event: str, one: VenueOrder, fill: BrokerFill) -> None:
         one.updated_at = self.now
         self._tell(
             OrderUpdate(
                 event,
-                self._shown(one),
+                self.book.shown(one),
                 self.now,
                 execution_id=fill.execution_id,
                 previous_execution_id=fill.previous_execution_id,
@@ -306,7 +287,7 @@ class Venue:
         is_regular = trading.opens_at <= bar.ts < trading.closes_at
         orders = {
             one.order.client_order_id: one
-            for one in self._open(bar.symbol, with_held=True)
+            for one in self.book.open(bar.symbol, with_held=True)
             if is_regular or one.is_extended_hours
         }
         before = {name: one.status for name, one in orders.items()}
@@ -328,7 +309,7 @@ class Venue:
         self, execution_id: str, kind: str, qty: Decimal | None = None, price: Decimal | None = None
     ) -> BrokerFill:
         old, new = self.ledger.undo(execution_id, self.now, qty, price)
-        one = next(one for one in self._orders.values() if one.order.client_order_id == old.client_order_id)
+        one = self.book.find_by_client_id(old.client_order_id)
         one.working.filled_qty, _ = self.ledger.executed(old.client_order_id)
         record = self.ledger.record(new, one.broker_order_id, one.working.remaining, self.now, kind, execution_id)
         self._tell_execution(kind, one, record)
@@ -340,12 +321,12 @@ class Venue:
         self._route()
 
     def _route(self) -> None:
-        for one in self._open():
+        for one in self.book.open():
             if one.status is _S.ACKED and one.is_tradable(self.now):
                 self._move(one, _S.WORKING)
 
     def _expire(self, at: datetime, is_extended: bool) -> None:
-        over = [one for one in self._open(with_held=True) if one.is_extended_hours is is_extended]
+        over = [one for one in self.book.open(with_held=True) if one.is_extended_hours is is_extended]
         events = expire_day_orders([one.working for one in over], at, newest_session(at))
         ended = {event.client_order_id for event in events}
         for one in over:
@@ -354,55 +335,11 @@ class Venue:
 
     def _release_legs(self) -> None:
         """Legs whose entry is over, and of which there is nothing to close, are cancelled with it."""
-        for one in list(self._orders.values()):
+        for one in self.book.all():
             if one.working.is_terminal and not one.working.filled_qty:
                 for leg in one.legs:
                     if leg.status is _S.HELD:
                         self._move(leg, _S.CANCELED)
-
-    def _siblings(self, one: VenueOrder) -> list[VenueOrder]:
-        return [
-            other
-            for other in self._orders.values()
-            if one.order.group_id is not None
-            and other is not one
-            and other.order.group_id == one.order.group_id
-            and other.order.parent_order_id == one.order.parent_order_id
-        ]
-
-    def _cost(self, working: WorkingOrder) -> Decimal:
-        order = working.order
-        held, last_price = self.ledger.held(order.symbol), self.ledger.last_prices.get(order.symbol)
-        return rules.opening_value(order.side, working.remaining, held, working.limit_price, last_price)
-
-    def _committed(self, symbol: str, side: Side, without: VenueOrder | None = None) -> Decimal:
-        """Shares that open orders on a side may close; of a group, whose orders exclude each other, one."""
-        by_group: dict[str, Decimal] = {}
-        for one in self._open(symbol):
-            if one.order.side is side and one is not without:
-                group = one.order.group_id or one.broker_order_id
-                by_group[group] = max(by_group.get(group, ZERO), one.working.remaining)
-        if without is not None and without.order.group_id in by_group:
-            del by_group[without.order.group_id]
-        return sum(by_group.values(), ZERO)
-
-    def _open(self, symbol: str | None = None, with_held: bool = False) -> list[VenueOrder]:
-        return [
-            one
-            for one in self._orders.values()
-            if not one.working.is_terminal
-            and symbol in {None, one.order.symbol}
-            and (with_held or one.status is not _S.HELD)
-        ]
-
-    def _order(self, broker_order_id: str) -> VenueOrder:
-        if broker_order_id not in self._orders:
-            raise Refusal(RefusalKind.NOT_FOUND, f"order not found for {broker_order_id}")
-        return self._orders[broker_order_id]
-
-    def _shown(self, one: VenueOrder, with_legs: bool = False) -> BrokerOrder:
-        _, average_price = self.ledger.executed(one.order.client_order_id)
-        return one.shown(average_price, with_legs)
 
 
 def _boundaries(after: datetime, until: datetime) -> list[tuple[datetime, str]]:
