@@ -101,6 +101,15 @@ def test_replace_with_an_answer_that_proves_nothing_is_unknown_and_sent_once(
     assert broker.order_by_client_id("ta1-abc-0-2").limit_price == 9
 
 
+def test_sdk_left_to_itself_would_send_the_order_twice(alpaca: LocalAlpaca, broker: AlpacaBroker) -> None:
+    broker._client._retry, broker._client._retry_wait = 1, 0
+    alpaca.switchboard.switch_on(status(504), is_after=True)
+
+    broker.submit(ORDER)
+
+    assert len(alpaca.posts()) == 2
+
+
 def test_submit_to_a_broker_that_stays_silent_is_unknown_after_the_timeout(alpaca: LocalAlpaca) -> None:
     broker = impatient(alpaca, read_timeout_s=0.1)
     broker.account()

@@ -182,13 +182,15 @@ def broker_of(alpaca: LocalAlpaca, store: MemoryStore | None = None) -> AlpacaBr
     return AlpacaBroker(gateway, PAPER_KEY, SECRET, "paper", ACCOUNT, alpaca.url, alpaca.url)
 
 
-REHEARSALS: dict[str, Callable[[], AbstractContextManager[Rehearsal]]] = {
-    "simulated": simulated,
-    "local_alpaca": local_alpaca,
-}
-if named := os.environ.get("TRADING_TEST_BROKER"):
+def rehearsals(named: str | None) -> dict[str, Callable[[], AbstractContextManager[Rehearsal]]]:
+    """This project's rehearsals, or the one `named` as "module:function"."""
+    if not named:
+        return {"simulated": simulated, "local_alpaca": local_alpaca}
     module, _, function = named.partition(":")
-    REHEARSALS = {named: getattr(importlib.import_module(module), function)}
+    return {named: getattr(importlib.import_module(module), function)}
+
+
+REHEARSALS = rehearsals(os.environ.get("TRADING_TEST_BROKER"))
 
 
 # Around a gateway ---------------------------------------------------------------------------------
