@@ -50,7 +50,15 @@ SETTINGS = TradingSettings.model_validate(
         "universe": ["AAA", "BBB"],
         "timeframes": ["1d"],
         "strategies": {},
-        "risk": {"max_gross_exposure": 0.14, "max_position": 0.1, "stop_all_drawdown": 0.5},
+        "risk": {
+            "max_gross_exposure": 0.14,
+            "max_net_exposure": 0.2,
+            "max_beta_exposure": 0.5,
+            "max_position": 0.1,
+            "max_sector_exposure": 0.3,
+            "max_stress_loss": 0.05,
+            "stop_all_drawdown": 0.5,
+        },
         "risk_monitor": {"min_returns": 20, "lookback_sessions": 30, "max_value_at_risk": 0.01},
     }
 )

@@ -22,10 +22,12 @@ from trading_assets.adapters.postgres.database import Table, copy_rows, merge
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.domain.risk.alerts import AlertEvent, LimitCheck
 from trading_assets.domain.risk.portfolio_risk import Holdings, PortfolioRisk
+from trading_assets.domain.risk.stress import MARKET_MOVES
 from trading_assets.domain.risk.watched_limits import Measurement
 from trading_assets.domain.values import decimal_of
 
 CORRELATED_POSITIONS = 10
+FLOATS = ("gross_usd", "net_usd", "largest_usd", "beta", "worst_fall_usd", "var_95_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +101,13 @@ def store_measurements(connection: psycopg.Connection, measured: Sequence[Measur
 
 def measurements(connection: psycopg.Connection, account_id: str, first: date, last: date) -> list[Measurement]:
     """What limits ask of the measurements of the sessions first..last, in order of time."""
-    known = {"account_id": account_id, "first": first, "last": last}
+    known = {"account_id": account_id, "first": first, "last": last, "falls": [fall.scenario for fall in MARKET_MOVES]}
     sectors: dict[datetime, dict[str, Decimal]] = defaultdict(dict)
     for row in rows(connection, _SECTORS, **known):
         sectors[row["at"]][row["sector"]] = decimal_of(row["gross_usd"])
     stored = rows(connection, _MEASUREMENTS, **known)
     for row in stored:
-        row.update(
-            {name: _decimal(row[name]) for name in ("gross_usd", "net_usd", "largest_usd", "beta", "var_95_usd")}
-        )
+        row.update({name: _decimal(row[name]) for name in FLOATS})
     return [Measurement(**row, sectors=sectors.get(row["at"], {})) for row in stored]
 
 
@@ -369,11 +369,17 @@ _VALUES: LiteralString = """
     order by session_date, symbol
 """
 _MEASUREMENTS: LiteralString = """
-    select account_id, at, session_date, equity_usd, start_equity_usd, high_water_mark_usd, gross_usd, net_usd,
-           largest_symbol, largest_usd, beta, beta_missing, var_95_usd, tail_missing
-    from risk.portfolio_risk
-    where account_id = %(account_id)s and session_date between %(first)s and %(last)s
-    order by at
+    select r.account_id, r.at, r.session_date, equity_usd, start_equity_usd, high_water_mark_usd, gross_usd, net_usd,
+           largest_symbol, largest_usd, beta, worst.scenario as worst_fall, worst.profit_usd as worst_fall_usd,
+           beta_missing, var_95_usd, tail_missing
+    from risk.portfolio_risk as r
+    left join lateral (
+        select scenario, profit_usd from risk.stress_results as s
+        where s.account_id = r.account_id and s.at = r.at and scenario = any(%(falls)s)
+        order by profit_usd nulls first, scenario_no limit 1
+    ) as worst on true
+    where r.account_id = %(account_id)s and r.session_date between %(first)s and %(last)s
+    order by r.at
 """
 _SECTORS: LiteralString = """
     select at, sector, gross_usd from risk.sector_risk

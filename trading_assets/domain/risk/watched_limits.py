@@ -20,7 +20,8 @@ from trading_assets.domain.values import ZERO
 class Measurement:
     """One account at `at` (UTC), as far as limits ask for it. Money is USD; `sectors` are gross values by sector.
 
-    `beta` and `var_95_usd` (negative: a loss) are None when `beta_missing` and `tail_missing` say why.
+    `worst_fall` is the stress scenario of the market with the greatest loss, `worst_fall_usd` the profit in it. It and
+    `beta` are None when `beta_missing` says why, `var_95_usd` when `tail_missing` does. A loss is negative.
     """
 
     account_id: str
@@ -35,6 +36,8 @@ class Measurement:
     largest_usd: Decimal
     sectors: Mapping[str, Decimal]
     beta: Decimal | None
+    worst_fall: str | None
+    worst_fall_usd: Decimal | None
     beta_missing: str | None
     var_95_usd: Decimal | None
     tail_missing: str | None
@@ -92,6 +95,14 @@ def largest_sector(measured: Measurement) -> Reading:
     return Reading(measured.sectors.get(largest, ZERO) / _equity(measured), largest)
 
 
+def market_stress(measured: Measurement) -> Reading:
+    """Loss in the worst fall of the market among the stress scenarios, as a share of equity."""
+    equity = _equity(measured)
+    if measured.worst_fall_usd is None:
+        return Reading(None, missing=measured.beta_missing)
+    return Reading(max(ZERO, -measured.worst_fall_usd) / equity, measured.worst_fall or "")
+
+
 def value_at_risk(measured: Measurement) -> Reading:
     """The historical 95 % VaR of a session, as a share of equity."""
     equity = _equity(measured)
@@ -105,7 +116,11 @@ WATCHED: Mapping[str, Callable[[Measurement], Reading]] = {
     "stop_new_daily_loss": session_loss,
     "stop_all_daily_loss": session_loss,
     "max_gross_exposure": gross_exposure,
+    "max_net_exposure": net_exposure,
+    "max_beta_exposure": beta_exposure,
     "max_position": largest_position,
+    "max_sector_exposure": largest_sector,
+    "max_stress_loss": market_stress,
     "max_value_at_risk": value_at_risk,
 }
 """By the limit's key in trading.yaml."""

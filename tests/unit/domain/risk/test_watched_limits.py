@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from trading_assets.domain.risk.watched_limits import WATCHED, Measurement, check_limits
+from trading_assets.settings import RiskMonitorSettings, RiskSettings
 
 D = Decimal
 MEASURED = Measurement(
@@ -24,6 +25,8 @@ MEASURED = Measurement(
     largest_usd=D(-27_000),
     sectors={"Energy": D(18_000), "Technology": D(27_000)},
     beta=D("-0.3"),
+    worst_fall="2008-10",
+    worst_fall_usd=D(-4_500),
     beta_missing=None,
     var_95_usd=D(-1_800),
     tail_missing=None,
@@ -35,7 +38,11 @@ BY_HAND = {
     "stop_new_daily_loss": (D("0.0625"), ""),
     "stop_all_daily_loss": (D("0.0625"), ""),
     "max_gross_exposure": (D("0.5"), ""),
+    "max_net_exposure": (D("0.1"), ""),
+    "max_beta_exposure": (D("0.3"), ""),
     "max_position": (D("0.3"), "MSFT"),
+    "max_sector_exposure": (D("0.3"), "Technology"),
+    "max_stress_loss": (D("0.05"), "2008-10"),
     "max_value_at_risk": (D("0.02"), ""),
 }
 
@@ -51,6 +58,10 @@ def test_limit_that_is_not_set_is_not_watched() -> None:
     ] == ["max_position"]
 
 
+def test_every_watched_limit_is_a_key_of_trading_yaml() -> None:
+    assert set(WATCHED) <= {*RiskSettings().limits(), *RiskMonitorSettings.model_fields}
+
+
 def test_gain_is_no_loss() -> None:
     richer = replace(MEASURED, equity_usd=D(101_000), var_95_usd=D(5))
     found = {check.limit_name: check.value for check in check_limits(richer, LIMITS)}
@@ -64,6 +75,11 @@ def test_gain_is_no_loss() -> None:
         ({"start_equity_usd": D(0)}, {"stop_new_daily_loss", "stop_all_daily_loss"}, "the session began with 0.00 USD"),
         ({"high_water_mark_usd": D(0)}, {"stop_all_drawdown"}, "the high-water mark is 0.00 USD"),
         ({"var_95_usd": None, "tail_missing": "too few returns"}, {"max_value_at_risk"}, "too few returns"),
+        (
+            {"beta": None, "worst_fall_usd": None, "beta_missing": "too few returns"},
+            {"max_beta_exposure", "max_stress_loss"},
+            "too few returns",
+        ),
     ],
 )
 def test_value_without_a_meaning_is_missing_with_its_reason(
