@@ -28,6 +28,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("backfill", "backfill.run(date(2012, 10, 1), date(2012, 10, 5))", 3),
         ("ingest", "ingest.run(rows=7_000, rounds=1)", 12),
         ("indicators", "indicators.run(rounds=1, symbols=2, bars=400)", 2),
+        ("halt", "halt.run(rounds=1)", 2),
     ],
 )
 def test_benchmark_in_a_tiny_setting_prints_ratios(module: str, call: str, count: int) -> None:
@@ -42,4 +43,4 @@ def test_benchmark_in_a_tiny_setting_prints_ratios(module: str, call: str, count
 def test_benchmark_that_does_not_exist_is_refused_with_the_names() -> None:
     finished = run("-m", "bench", "speed")
     assert finished.returncode == 2
-    assert "choose from load, tick, backfill, validate, ingest, indicators" in finished.stderr
+    assert "choose from load, tick, backfill, validate, ingest, indicators, halt" in finished.stderr

@@ -195,7 +195,10 @@ def test_no_submission_commits_after_the_halt(database: Database) -> None:
         thread.start()
     while count() < 8:
         time.sleep(0.01)
-    order(database, Command.HALT, AFTERWARDS)
+    with database.transaction() as connection:
+        change_state(connection, *EVERYTHING, Command.HALT, "Ada", "because", AFTERWARDS)
+        # Submissions are kept out from here on, not only from the commit.
+        time.sleep(0.2)
     at_the_halt = count()
     for thread in threads:
         thread.join(timeout=30)

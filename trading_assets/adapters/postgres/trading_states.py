@@ -21,8 +21,8 @@ from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, Command, Sc
 if TYPE_CHECKING:
     from trading_assets.settings import TradingSettings
 
-PATIENCE_MS = 400
-"""How long a state waits for submissions under way before it ends them: together well below one second."""
+PATIENCE_MS = 250
+"""How long a state that stops orders waits for submissions under way before it ends them."""
 
 
 def state_changes(connection: psycopg.Connection) -> list[StateChange]:
@@ -75,12 +75,15 @@ def change_state(
 ) -> StateChange:
     """Record that a person put `subject` into a state at `at` (UTC). No submission that it forbids commits after it.
 
-    It waits for the submissions under way; those that hold on for longer than PATIENCE_MS are ended, and what they
-    were about to submit is not. Raises ContractBroken without a name or a reason.
+    It waits for the submissions under way; unless it resumes, those that hold on for longer than PATIENCE_MS are ended,
+    and what they were about to submit is not. Raises ContractBroken without a name or a reason.
     """
     if not by.strip() or not why.strip():
         raise ContractBroken("A trading state is changed by a person with a reason: give --by and --why.")
-    _hold_submissions(connection)
+    if command is Command.RESUME:
+        connection.execute("select pg_advisory_xact_lock(%s, %s)", _SUBMISSIONS)
+    else:
+        _stop_submissions(connection)
     (change,) = select(
         connection,
         StateChange,
@@ -97,18 +100,22 @@ def change_state(
     return change
 
 
-def _hold_submissions(connection: psycopg.Connection) -> None:
-    """Keep submissions out until this transaction ends."""
+def _stop_submissions(connection: psycopg.Connection) -> None:
+    """Let no submission begin or commit until this transaction ends."""
     space, key = _SUBMISSIONS
     while True:
+        holders = [name for (name,) in connection.execute(_HOLDERS, {"space": space, "key": key})]
+        # No transaction block of the driver: as the first statement it would commit, and let go of the lock.
+        connection.execute("savepoint patience")
         try:
-            with connection.transaction():
-                connection.execute(_PATIENCE)
-                connection.execute("select pg_advisory_xact_lock(%s, %s)", _SUBMISSIONS)
-                connection.execute("set local lock_timeout to default")
+            connection.execute(_PATIENCE)
+            connection.execute("select pg_advisory_xact_lock(%s, %s)", _SUBMISSIONS)
         except psycopg.errors.LockNotAvailable:
-            connection.execute(_END_SUBMISSIONS, {"space": space, "key": key})
+            connection.execute("rollback to savepoint patience")
+            # Whoever got the lock since is at work, and will let go of it.
+            connection.execute(_END_SUBMISSIONS, {"space": space, "key": key, "holders": holders})
         else:
+            connection.execute("set local lock_timeout to default")
             return
 
 
@@ -124,9 +131,15 @@ _INSERT: LiteralString = """
     values (%(scope)s, %(subject)s, %(state)s, %(is_flatten)s, %(at)s, %(set_by)s, %(why)s)
     returning event_no, scope, subject, state, is_flatten, at, set_by, why
 """
+_HOLDERS: LiteralString = """
+    select virtualtransaction from pg_locks
+    where locktype = 'advisory' and classid = %(space)s::oid and objid = %(key)s::oid
+      and database = (select oid from pg_database where datname = current_database())
+      and mode = 'ShareLock' and granted
+"""
 _END_SUBMISSIONS: LiteralString = """
     select pg_terminate_backend(pid) from pg_locks
     where locktype = 'advisory' and classid = %(space)s::oid and objid = %(key)s::oid
       and database = (select oid from pg_database where datname = current_database())
-      and mode = 'ShareLock' and granted
+      and mode = 'ShareLock' and granted and virtualtransaction = any(%(holders)s)
 """
