@@ -359,6 +359,28 @@ def test_every_cell_of_the_matrix_has_the_broker_s_verdict(stage: Rehearsal, pha
         ), (kind, good_for, extended)
 
 
+@pytest.mark.parametrize("order_class", [C.BRACKET, C.OTO, C.OCO])
+def test_groups_have_the_broker_s_verdict_in_every_time_in_force(stage: Rehearsal, order_class: OrderClass) -> None:
+    holding(stage)
+    entry = wanted(qty="1", order_type=T.LIMIT, limit_price="95", take_profit_price="110", stop_loss_price="90")
+    asked = {
+        C.BRACKET: entry,
+        C.OTO: replace(entry, take_profit_price=None),
+        C.OCO: replace(entry, side=SELL, limit_price=D(110), take_profit_price=None),
+    }[order_class]
+    for number, (good_for, extended) in enumerate(product(F, (False, True))):
+        request = replace(
+            asked,
+            client_order_id=f"cell-{number}",
+            order_class=order_class,
+            time_in_force=good_for,
+            is_extended_hours=extended,
+        )
+        ours = placement(T.LIMIT, good_for, Phase.REGULAR, extended, order_class)
+        expected = S.REJECTED if ours is Placement.REFUSED else S.ACKED
+        assert stage.broker.submit(request).status is expected, (good_for, extended)
+
+
 # What bars execute -------------------------------------------------------------------------------
 
 EXECUTED = {
