@@ -16,14 +16,15 @@ from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.domain import simulation
 from trading_assets.domain.execution.orders import WorkingOrder
-from trading_assets.domain.journal import Approval, Journal
+from trading_assets.domain.journal import Journal
+from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import session
-from trading_assets.domain.risk.intents import intents_from_targets
-from trading_assets.domain.risk.review import review
-from trading_assets.domain.risk.verdicts import Outcome
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.settings import TradingSettings
 
@@ -49,7 +50,9 @@ WEIGHT = 0.1
 @pytest.fixture
 def prepared(database: Database) -> Database:
     """Fifty sound bars of one session, and a target for each."""
+    listed = [Instrument(symbol, symbol, "XNYS", is_tradable=True) for symbol in SYMBOLS]
     with database.transaction() as connection, connection.cursor() as cursor:
+        store_instruments(connection, listed, "test")
         for symbol in SYMBOLS:
             cursor.execute(
                 "insert into market.bars (symbol, timeframe, ts, closes_at, session_date, open, high, low, close, "
@@ -90,9 +93,9 @@ def approved(database: Database) -> list[str]:
 
 def test_desks_that_decide_and_submit_at_once_do_what_one_would(prepared: Database) -> None:
     desk = TradingDesk(prepared, SETTINGS, NOW)
-    at_once(8, lambda _: desk.decide(DAY.date))
+    at_once(4, lambda _: desk.decide(DAY.date))
     assert approved(prepared) == SYMBOLS[:FITTING]
-    at_once(8, lambda _: desk.submit(DAY.date))
+    at_once(4, lambda _: desk.submit(DAY.date))
     with prepared.transaction() as connection:
         sent = connection.execute("select symbol from execution.orders order by symbol").fetchall()
     assert [symbol for (symbol,) in sent] == SYMBOLS[:FITTING]
@@ -124,15 +127,13 @@ def test_reviews_of_one_intent_each_fit_together_because_of_the_lock(prepared: D
         for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
             order = simulation.market_order(verdict.intent, approval.qty, approval.approved_at)
             account.working[order.client_order_id] = WorkingOrder.approved(order)
-        snapshot = simulation.account_snapshot(account, DAY.closes_at, {symbol: Decimal(50)}, {symbol: "open"})
         target = Target(STRATEGY.name, STRATEGY.version, symbol, DAY.closes_at, DAY.date, Decimal(str(WEIGHT)))
-        intents = intents_from_targets([target], snapshot, rules.limits, record.account_id)
+        prices = map(Decimal, (50, 50, 50, 50, 1_000_000))
+        bar = Bar(symbol, DAY.opens_at, DAY.closes_at, DAY.date, *prices)
+        standings = always_tradable(SYMBOLS)
+        moment = simulation.Moment(DAY.closes_at, DAY, [bar], (), [target], {symbol: "open"}, standings=standings)
         journal = Journal()
-        for verdict in review(intents, snapshot, rules.limits):
-            journal.verdicts.append(verdict)
-            if verdict.outcome is not Outcome.DENIED:
-                expiry = NOW + rules.limits.approval_ttl
-                journal.approvals.append(Approval(verdict.intent.intent_id, verdict.approved_qty, NOW, expiry))
+        simulation.decide(account, moment, rules, {}, journal, approved_at=NOW)
         return journal
 
     at_once(len(SYMBOLS), review_one)

@@ -13,9 +13,14 @@ from click.testing import CliRunner
 
 from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import ContractBroken, NotFound
+from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.limits import confirm_limit, limit_changes, limits_in_force, set_limit
+from trading_assets.defs.execution.trading_desk import TradingDesk
+from trading_assets.domain.market.instruments import Instrument
+from trading_assets.domain.market.sessions import session
 from trading_assets.domain.risk.limit_changes import LimitChange
 from trading_assets.settings import TradingSettings
 
@@ -141,6 +146,54 @@ def test_limits_that_no_longer_fit_to_the_configuration_stop_trading(database: D
         changes = limit_changes(connection, "simulated")
     with pytest.raises(ContractBroken, match=r"correct trading\.yaml, or set the limit anew"):
         rules_of(edited, changes)
+
+
+def test_limit_set_after_the_close_binds_the_review_and_the_submission_of_that_close(database: Database) -> None:
+    day = session(date(2012, 11, 26))
+    settings = TradingSettings.model_validate(
+        {
+            "source": "sample",
+            "universe": ["IBM", "MSFT"],
+            "timeframes": ["1d"],
+            "strategies": {"buy_and_hold": {"capital_weight": 0.2}},
+            "broker": {"volume_limit": 1},
+        }
+    )
+    (strategy,) = load_strategies(settings)
+    with database.transaction() as connection:
+        listed = [Instrument(symbol, symbol, "XNYS", is_tradable=True) for symbol in settings.universe]
+        store_instruments(connection, listed, "test")
+        for symbol in settings.universe:
+            connection.execute(
+                "insert into market.bars (symbol, timeframe, ts, closes_at, session_date, open, high, low, close, "
+                "volume, source) values (%s, '1d', %s, %s, %s, 50, 50, 50, 50, 1e6, 'test')",
+                (symbol, day.opens_at, day.closes_at, day.date),
+            )
+            connection.execute(
+                "insert into ops.quality_gates (dataset, session_date, symbol, state) "
+                "values ('market/bars', %s, %s, 'open')",
+                (day.date, symbol),
+            )
+            connection.execute(
+                "insert into strategy.targets (strategy, strategy_version, symbol, decision_at, session_date, signal, "
+                "capital_weight, target_weight) values (%s, %s, %s, %s, %s, 1, 0.2, 0.1)",
+                (strategy.name, strategy.version, symbol, day.closes_at, day.date),
+            )
+    desk = TradingDesk(database, settings, day.closes_at + timedelta(seconds=20))
+    desk.take_fills(day.date)
+    change(database, "max_position", 0.05, day.closes_at + timedelta(seconds=10))
+    desk.decide(day.date)
+    with database.transaction() as connection:
+        approved = connection.execute(
+            "select distinct approved_qty, outcome, reason_codes from risk.verdicts"
+        ).fetchall()
+    assert approved == [(100, "reduced", ["POSITION_EXCEEDS_LIMIT"])]
+
+    change(database, "cash_buffer", 0.94, day.closes_at + timedelta(seconds=15))
+    outcome = desk.submit(day.date)
+    assert outcome.written["execution.orders"] == 1
+    (refused,) = outcome.refused
+    assert "RC-17 BUYING_POWER_INSUFFICIENT" in refused
 
 
 def test_command_sets_and_lists_limits(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.adapters.postgres.limits import set_limit
 from trading_assets.adapters.postgres.market import BARS_DATASET, store_bars
@@ -82,6 +83,7 @@ def with_data(database: Database) -> Database:
     bars = source.bars(SETTINGS.universe, Timeframe.SESSION, HISTORY, LAST, NOW)
     pairs = zip(bars["session_date"], bars["symbol"], strict=True)
     with database.transaction() as connection:
+        store_instruments(connection, source.instruments(SETTINGS.universe), source.name)
         store_bars(connection, bars)
         store_actions(connection, source.corporate_actions(SETTINGS.universe, HISTORY, LAST), source.name)
         hold_gates(connection)
