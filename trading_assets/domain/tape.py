@@ -20,7 +20,7 @@ from trading_assets.domain.risk.market_view import NO_HISTORY, MarketHistory
 from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime, regime_of, session_returns
 from trading_assets.domain.simulation import Moment
 from trading_assets.domain.strategy.targets import Target
-from trading_assets.domain.values import decimal_of
+from trading_assets.domain.values import decimal_of, price_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,8 @@ def _bars(frame: pd.DataFrame) -> dict[tuple[date, datetime], list[Bar]]:
     """The tape in the ledger's arithmetic, by session and bar close, in order of symbol."""
     bars = defaultdict(list)
     moments: list[list[Any]] = [list(frame[name].dt.to_pydatetime()) for name in ("ts", "closes_at")]
-    numbers = (map(decimal_of, frame[name].tolist()) for name in ("open", "high", "low", "close", "volume"))
-    for bar in map(Bar, frame["symbol"].tolist(), *moments, frame["session_date"].tolist(), *numbers):
+    prices = (map(price_of, frame[name].tolist()) for name in ("open", "high", "low", "close"))
+    volumes = map(decimal_of, frame["volume"].tolist())
+    for bar in map(Bar, frame["symbol"].tolist(), *moments, frame["session_date"].tolist(), *prices, volumes):
         bars[bar.session_date, bar.closes_at].append(bar)
     return bars

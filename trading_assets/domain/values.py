@@ -7,6 +7,7 @@ from enum import StrEnum
 
 QTY_STEP = Decimal("0.000000001")
 MONEY_STEP = Decimal("0.000001")
+PRICE_DECIMALS = 9
 ZERO = Decimal(0)
 
 
@@ -37,6 +38,15 @@ def quantity(amount: Decimal) -> Decimal:
 def decimal_of(number: float) -> Decimal:
     """The one crossing from research arrays to the ledger: the shortest decimal that reads back as `number`."""
     return Decimal(repr(float(number)))
+
+
+def price_of(number: float) -> Decimal:
+    """A price as the ledger keeps it: decimal_of to at most nine decimals, rounded half to even.
+
+    With more, an account that is read back from the ledger would be worth a trace less or more than one that lived on.
+    """
+    exact = decimal_of(number)
+    return round(exact, PRICE_DECIMALS) if int(exact.as_tuple().exponent) < -PRICE_DECIMALS else exact
 
 
 def plain(number: Decimal) -> str:
