@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Objects = npt.NDArray[np.object_]
 
 CHANGE = Indicator("roc", 1)
 MOST_SESSIONS_A_MONTH = 23
@@ -95,11 +96,12 @@ class PairsTrading(Strategy):
         found = self._discoveries(panel)
         signal = np.zeros(panel.has_bar.shape)
         reason = np.full(panel.has_bar.shape, "no discovery yet", dtype=object)
+        group = np.full(panel.has_bar.shape, None, dtype=object)
         for discovery in found:
             reason[panel.rows_before(discovery.discovered_at) :] = f"in no pair selected on {discovery.session_date}"
         for episode in self._episodes(panel, found):
-            self._trade(panel, episode, signal, reason)
-        return view.signals(signal[panel.row, panel.column], reason[panel.row, panel.column].tolist())
+            self._trade(panel, episode, signal, reason, group)
+        return view.signals(*(table[panel.row, panel.column].tolist() for table in (signal, reason, group)))
 
     def _discoveries(self, panel: Panel) -> list[Discovery]:
         rules = self.parameters
@@ -132,7 +134,7 @@ class PairsTrading(Strategy):
                 episode.previous[begin:end] = score[begin - 1 : end - 1]
         return list(episodes.values())
 
-    def _trade(self, panel: Panel, episode: _Episode, signal: Floats, reason: npt.NDArray[np.object_]) -> None:
+    def _trade(self, panel: Panel, episode: _Episode, signal: Floats, reason: Objects, group: Objects) -> None:
         rules, score, before = self.parameters, episode.score, episode.previous
         y, x = episode.y, episode.x
         has_left = (panel.has_bar & ~panel.is_member)[:, [y, x]].any(axis=1)
@@ -155,6 +157,7 @@ class PairsTrading(Strategy):
         bars = np.where(bought.is_held, bought.bars, sold.bars)
         for begin, end, pair in episode.pairs:
             largest = max(1.0, pair.hedge_ratio)
+            group[begin:end, [y, x]] = f"{pair.symbol_y}/{pair.symbol_x}"
             signal[begin:end, y] = side[begin:end] / largest
             signal[begin:end, x] = -side[begin:end] * pair.hedge_ratio / largest
             for row in range(begin, end):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INDICATOR_KEY = ("symbol", "timeframe", "ts")
 DECISION_KEY = ("strategy", "strategy_version", "symbol", "decision_at")
 
-SIGNALS = Table("strategy.signals", DECISION_KEY, ("timeframe", "session_date", "signal", "reason"))
+SIGNALS = Table("strategy.signals", DECISION_KEY, ("timeframe", "session_date", "signal", "reason", "leg_group"))
 TARGETS = Table("strategy.targets", DECISION_KEY, tuple(name for name in TARGET_COLUMNS if name not in DECISION_KEY))
 
 
@@ -223,7 +223,7 @@ def _delete_other_symbols(
 def signals_between(
     database: Database, configured: Sequence[ConfiguredStrategy], symbols: Sequence[str], first: date, last: date
 ) -> pd.DataFrame:
-    """The signals of these strategies' present versions, STORED_SIGNAL_COLUMNS and `reason`, in order of their key.
+    """The signals of these strategies' present versions, by key: STORED_SIGNAL_COLUMNS, `reason` and `leg_group`.
 
     Raises ContractBroken when a bar with indicators has no signal of a strategy.
     """
@@ -255,7 +255,8 @@ def signals_between(
             f"materialise strategy/signals_{strategy} for {first} to {last} first."
         )
     return database.frame(
-        "select signals.strategy, signals.strategy_version, symbol, decision_at, session_date, signal, reason "
+        "select signals.strategy, signals.strategy_version, symbol, decision_at, session_date, signal, reason, "
+        "leg_group "
         "from strategy.signals join unnest(%(strategies)s::text[], %(versions)s::text[]) "
         "as wanted(strategy, strategy_version) using (strategy, strategy_version) "
         "where session_date between %(first)s and %(last)s and symbol = any(%(symbols)s) "
@@ -272,7 +273,7 @@ def targets_between(database: Database, versions: Mapping[str, str], first: date
     with database.transaction() as connection:
         rows = connection.execute(
             "select strategy, strategy_version, symbol, decision_at, session_date, target_weight, atr_usd, "
-            "volatility_pct "
+            "volatility_pct, leg_group "
             "from strategy.targets join unnest(%s::text[], %s::text[]) as wanted(strategy, strategy_version) "
             "using (strategy, strategy_version) where session_date between %s and %s "
             'order by decision_at, strategy collate "C", symbol collate "C"',

@@ -50,7 +50,7 @@ def size_of(target: Target, snapshot: AccountSnapshot, rule: SizeRule = FIXED_FR
     """The unsigned shares of `target`. A weight of zero is flat by every method; the others take only its sign."""
     weight, price = abs(target.target_weight), snapshot.reference_prices.get(target.symbol)
     equity, size = snapshot.equity_usd, rule.position_size
-    if size.method is SizeMethod.FIXED_FRACTIONAL or not weight > ZERO:
+    if size.method is SizeMethod.FIXED_FRACTIONAL or not weight.is_finite() or not weight:
         return fixed_fractional(equity, weight, price)
     risk = decimal_of(size.risk)
     match size.method:
@@ -148,6 +148,7 @@ def intents_from_targets(
                     leg=number,
                     sizing=rule.position_size.method.value,
                     sizing_inputs=inputs,
+                    group=None if target.is_flatten else target.leg_group,
                 )
             )
     return intents

@@ -27,7 +27,7 @@ def review(
     approved ones fit together, not only one by one. A reduction that leaves less than one share is a denial.
     """
     standing, projection = Standing(snapshot, limits), Projection(snapshot)
-    verdicts = []
+    verdicts: list[Verdict] = []
     for group in _together(intents):
         legs = [Case(intent, standing, projection) for intent in group]
         if len(group) > 1:

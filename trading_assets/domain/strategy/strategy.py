@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DECISION_COLUMNS = ("symbol", "ts", "closes_at", "session_date")
 SIGNAL_COLUMNS = (*DECISION_COLUMNS, "signal", "reason")
+LEG_GROUP = "leg_group"
+"""A column that signals may have besides: symbols with the same group at a close are legs of one trade, None alone."""
 """Columns of a frame of signals, one row a bar: `ts` is the bar's start and `closes_at` its end (the decision's time),
 both tz-aware UTC; `signal` is float64 from -1 (fully short) to 1 (fully long), never NaN; `reason` is for people."""
 
@@ -115,11 +117,18 @@ class View:
             moment._values = self._values.iloc[rows].reset_index(drop=True)
             yield rows, moment
 
-    def signals(self, signal: npt.ArrayLike, reason: Sequence[str]) -> pd.DataFrame:
-        """The frame that `Strategy.signals` returns, from one signal and one reason a bar."""
+    def signals(
+        self, signal: npt.ArrayLike, reason: Sequence[str], leg_group: Sequence[str | None] | None = None
+    ) -> pd.DataFrame:
+        """The frame that `Strategy.signals` returns, from one signal and one reason a bar.
+
+        Symbols with the same `leg_group` at a close are legs of one trade: risk lets their orders pass together, in the
+        ratio in which they are wanted, or not at all. None: the symbol is traded alone.
+        """
         frame = self.bars[list(DECISION_COLUMNS)].copy()
         frame["signal"] = np.asarray(signal, dtype=np.float64)
         frame["reason"] = list(reason)
+        frame[LEG_GROUP] = np.array(leg_group or [None] * len(frame), dtype=object)
         return frame
 
 
@@ -208,7 +217,7 @@ def strategy_version(strategy: Strategy, timeframe: Timeframe) -> str:
 def decide(
     configured: ConfiguredStrategy, bars: pd.DataFrame, values: pd.DataFrame, facts: Facts = NO_FACTS
 ) -> pd.DataFrame:
-    """The strategy's signals on every bar, columns SIGNAL_COLUMNS, 0 while a declared indicator is NaN.
+    """The strategy's signals on every bar, columns SIGNAL_COLUMNS and LEG_GROUP, 0 while a declared indicator is NaN.
 
     `bars` and `values` (the declared indicators) as in View. Raises StrategyError, which names the strategy.
     """
@@ -260,4 +269,6 @@ def _checked_shape(owner: str, answer: pd.DataFrame, view: View) -> pd.DataFrame
             f"{owner} returned {len(keys)} rows for {len(view.bars)} bars, or in another order: "
             "one row a bar, as in view.bars."
         )
-    return answer[list(SIGNAL_COLUMNS)].reset_index(drop=True)
+    told = answer[list(SIGNAL_COLUMNS)].reset_index(drop=True)
+    told[LEG_GROUP] = answer[LEG_GROUP].to_numpy(dtype=object) if LEG_GROUP in answer else None
+    return told

@@ -23,7 +23,7 @@ from trading_assets.domain.strategy.portfolio import (
     construct,
 )
 from trading_assets.domain.strategy.portfolio_rule import PortfolioRule
-from trading_assets.domain.strategy.strategy import ConfiguredStrategy
+from trading_assets.domain.strategy.strategy import LEG_GROUP, ConfiguredStrategy
 from trading_assets.domain.values import Timeframe, decimal_of
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ TARGET_COLUMNS = (
     "volatility_pct",
     "atr_usd",
     "reason_code",
+    "leg_group",
 )
 """Columns of a frame of targets: `decision_at` is the close of the bar, tz-aware UTC; weights are shares of equity;
 `volatility_pct` is the annual volatility that the weight or the size is made with, `atr_usd` a share's average true
-range, both NaN where nothing is made of them; `reason_code` is a WeightReason."""
+range, both NaN where nothing is made of them; `reason_code` is a WeightReason; `leg_group` is that of the signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Target:
 
     One that may not open only reduces what is held, or leaves it: its strategy was paused at the decision. `atr_usd`, a
     share's average true range, and `volatility`, annual and a fraction, are None where no size is made of them. To
-    flatten is what a person or a breaker decided, and no strategy.
+    flatten is what a person or a breaker decided, and no strategy. Targets of a strategy and decision with the same
+    `leg_group` are legs of one trade.
     """
 
     strategy: str
@@ -65,6 +67,7 @@ class Target:
     atr_usd: Decimal | None = None
     volatility: Decimal | None = None
     is_flatten: bool = False
+    leg_group: str | None = None
 
 
 def weight_of(number: float) -> Decimal:
@@ -81,6 +84,7 @@ TARGET_FACTS = (
     "target_weight",
     "atr_usd",
     "volatility_pct",
+    "leg_group",
 )
 """The columns that `target_of` takes, in its order."""
 
@@ -94,6 +98,7 @@ def target_of(
     weight: float,
     atr_usd: float | None,
     volatility_pct: float | None,
+    leg_group: str | None,
 ) -> Target:
     """A row of targets in the ledger's arithmetic; NaN and None are one."""
     return Target(
@@ -105,6 +110,7 @@ def target_of(
         weight_of(weight),
         atr_usd=_known(atr_usd),
         volatility=_known(None if volatility_pct is None else volatility_pct / 100),
+        leg_group=leg_group,
     )
 
 
@@ -126,7 +132,7 @@ def combine(
     histories: Sequence[ReturnHistory] = (),
     sectors: Sectors | None = None,
 ) -> pd.DataFrame:
-    """Target weights, columns TARGET_COLUMNS, row for row with `signals` (STORED_SIGNAL_COLUMNS).
+    """Target weights, columns TARGET_COLUMNS, row for row with `signals` (STORED_SIGNAL_COLUMNS, perhaps LEG_GROUP).
 
     By default capital weight x signal / size of the universe on the signal's day. That divisor is the number of members
     and not of the symbols that happen to have a bar: a weight never depends on another symbol's data, and a missing
@@ -151,6 +157,7 @@ def combine(
     targets["atr_usd"] = np.nan
     is_flat = (targets["signal"] == 0).to_numpy()
     targets["reason_code"] = np.where(is_flat, WeightReason.NO_SIGNAL, WeightReason.SIZED).astype(object)
+    targets[LEG_GROUP] = signals[LEG_GROUP].to_numpy(dtype=object) if LEG_GROUP in signals else None
     places = zip(targets["symbol"], targets["session_date"], strict=True)
     is_member = np.array([symbol in of_day[day] for symbol, day in places], dtype=bool)
     targets.loc[~is_member, "target_weight"] = 0.0
