@@ -240,6 +240,7 @@ def test_every_answer_is_kept_before_it_is_read(alpaca: LocalAlpaca) -> None:
         ("paper", "something else", None),
         ("paper", "PKPAPER", "https://api.alpaca.markets"),
         ("live", "AKLIVE", "https://paper-api.alpaca.markets/"),
+        ("paper", "PKPAPER", "https://API.alpaca.markets:443"),
     ],
 )
 def test_key_environment_and_address_that_do_not_agree_are_refused(environment: Any, key: str, url: str | None) -> None:

@@ -95,8 +95,8 @@ class AlpacaBroker:
                 f"Refusing to trade: trading.yaml says broker.environment: {self.environment}, and ALPACA_API_KEY is "
                 f"{'no' if kind is None else f'a {kind}'} key. Set both to the same."
             )
-        others = {url for name, url in TRADING_URLS.items() if name != self.environment}
-        if self.url in others:
+        others = {urlsplit(url).hostname for name, url in TRADING_URLS.items() if name != self.environment}
+        if urlsplit(self.url).hostname in others:
             raise AuthFailed(
                 f"Refusing to trade: broker.environment is {self.environment}, and {self.url} is not its address."
             )

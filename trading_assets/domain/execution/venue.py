@@ -204,7 +204,7 @@ class Venue:
         self._release_legs()
 
     def bust(self, execution_id: str) -> BrokerFill:
-        """Undo an execution; returns the record that says so. Raises Refusal."""
+        """Undo an execution; returns the record that says so. The order's status stays as it is. Raises Refusal."""
         return self._undo(execution_id, "trade_bust")
 
     def correct(self, execution_id: str, qty: Decimal, price: Decimal) -> BrokerFill:
