@@ -171,6 +171,7 @@ class ProtectionSettings(Section):
 
 FractionOrOff = Annotated[float | None, Field(gt=0, le=1)]
 """A limit that does not bind while nobody sets it."""
+CountOrOff = Annotated[int | None, Field(gt=0)]
 
 
 class RiskSettings(Section):
@@ -196,6 +197,28 @@ class RiskSettings(Section):
     cluster_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.8
     max_strategy_exposure: FractionOrOff = None
     max_stress_loss: FractionOrOff = None
+    max_reference_age_s: CountOrOff = None
+    cut_off_margin_s: Annotated[int, Field(ge=0)] = 30
+    max_clock_skew_ms: Annotated[int, Field(ge=0)] = 500
+    restricted: tuple[TickerSymbol, ...] = ()
+    watch: tuple[TickerSymbol, ...] = ()
+    max_limit_distance: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    max_stop_distance: Annotated[float, Field(gt=0, lt=1)] = 0.20
+    max_spread: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    duplicate_window_s: Annotated[int, Field(ge=0)] = 30
+    allow_self_cross: bool = True
+    max_open_orders_symbol: CountOrOff = None
+    max_open_orders: CountOrOff = None
+    max_symbol_orders_second: CountOrOff = None
+    max_strategy_orders_minute: CountOrOff = None
+    max_orders_minute: CountOrOff = None
+    max_session_orders: CountOrOff = None
+    max_session_turnover: Annotated[float | None, Field(gt=0)] = None
+    max_session_reversals: CountOrOff = None
+    max_heartbeat_age_s: Annotated[int, Field(gt=0)] = 90
+    max_reconciliation_age_s: Annotated[int, Field(gt=0)] = 120
+    max_connection_age_s: Annotated[int, Field(gt=0)] = 60
+    margin_buffer: Annotated[float, Field(gt=0, lt=1)] = 0.25
     breakers: dict[Breaker, BreakerSettings] = {}
     protections: tuple[ProtectionSettings, ...] = ()
 
@@ -208,7 +231,7 @@ class RiskSettings(Section):
 
     def limits(self) -> dict[str, Any]:
         """The limits by name: what persons may change while it trades."""
-        return self.model_dump(exclude={"breakers", "protections"})
+        return self.model_dump(exclude={"breakers", "protections", "restricted", "watch"})
 
     def facts(self) -> dict[str, Any]:
         """What decides trading. A key that came later counts where it is not what it is by default."""
@@ -259,6 +282,7 @@ class BrokerSettings(Section):
     opening_cash_usd: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
     slippage_bps: Annotated[Decimal, Field(ge=0)] = Decimal(5)
     volume_limit: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.025")
+    account_type: Literal["margin", "cash"] = "margin"
 
     @model_validator(mode="after")
     def _account_is_declared_where_there_is_one(self) -> Self:
@@ -273,7 +297,8 @@ class BrokerSettings(Section):
 
     def facts(self) -> dict[str, Any]:
         """What decides trading: not by which address the broker is reached."""
-        return self.model_dump(exclude={"url"}, exclude_none=True)
+        usual = {"account_type"} if self.account_type == "margin" else set()
+        return self.model_dump(exclude={"url"} | usual, exclude_none=True)
 
 
 class EmailSettings(Section):

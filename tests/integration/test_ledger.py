@@ -29,6 +29,7 @@ from trading_assets.domain.market.bars import BAR_COLUMNS, Bar
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.simulation import Account, Moment, Rules, open_book, walk
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import Timeframe, decimal_of
@@ -84,6 +85,7 @@ APPEND_ONLY = (
     "risk.breaker_events",
     "risk.limit_confirmations",
     "risk.limits",
+    "risk.restrictions",
     "risk.state_events",
     "risk.verdict_checks",
     "risk.verdicts",
@@ -132,7 +134,7 @@ def hourly_bars() -> pd.DataFrame:
 
 def moments(frame: pd.DataFrame) -> list[Moment]:
     random = np.random.default_rng(12)
-    history = []
+    history, standings = [], always_tradable(SYMBOLS)
     for (day, at), group in frame.groupby(["session_date", "closes_at"]):
         closed_at = at.to_pydatetime()
         bars = [
@@ -146,7 +148,7 @@ def moments(frame: pd.DataFrame) -> list[Moment]:
         ]
         due = [action for action in ACTIONS if action.ex_date == day]
         gates = dict.fromkeys(SYMBOLS, "open" if random.random() > 0.1 else "closed")
-        history.append(Moment(closed_at, session(day), bars, due, targets, gates))
+        history.append(Moment(closed_at, session(day), bars, due, targets, gates, standings=standings))
     return history
 
 

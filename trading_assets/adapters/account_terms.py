@@ -43,6 +43,8 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
             if strategy.exits is not None
         },
         changes=changed,
+        broker=broker.kind,
+        is_margin_account=broker.account_type == "margin",
         breakers={name.value: _breaker_rule(name, chosen) for name, chosen in settings.risk.breakers.items()},
         protections=tuple(map(_protection, settings.risk.protections)),
         capital={name: decimal_of(strategy.capital_weight) for name, strategy in settings.strategies.items()},

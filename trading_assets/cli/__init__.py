@@ -23,6 +23,7 @@ from trading_assets.cli.limits import limit
 from trading_assets.cli.new import new
 from trading_assets.cli.prove import prove
 from trading_assets.cli.query import sql
+from trading_assets.cli.restrictions import restrict
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.status import status
 from trading_assets.cli.stored_answers import reparse
@@ -82,6 +83,7 @@ for command in (
     flatten,
     resume,
     limit,
+    restrict,
     what_if,
     clock,
     strategy,

@@ -13,6 +13,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
 
+from trading_assets.domain.execution.account_activity import (
+    can_have_day_trades,
+    day_trade_record,
+    day_trades_of,
+    open_order,
+    order_terms,
+    proceeds_usd,
+    sent_order,
+    unsettled_sales,
+)
 from trading_assets.domain.execution.corporate_actions import actions_on_book
 from trading_assets.domain.execution.exits import ExitPlan, committed, follow_positions, with_legs
 from trading_assets.domain.execution.fees import fee_activities
@@ -33,6 +43,7 @@ from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, 
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.sessions import Session
+from trading_assets.domain.risk.activity import SentOrder
 from trading_assets.domain.risk.breakers import (
     DEFAULT_RULES,
     Breaker,
@@ -45,6 +56,8 @@ from trading_assets.domain.risk.breakers import (
     losing_streak,
     missing_share,
 )
+from trading_assets.domain.risk.circumstances import Circumstances
+from trading_assets.domain.risk.day_trades import DayTradeRecord
 from trading_assets.domain.risk.exposure import WORST_FILL
 from trading_assets.domain.risk.intents import SizeRule, intents_from_targets
 from trading_assets.domain.risk.limit_changes import Schedule
@@ -53,6 +66,7 @@ from trading_assets.domain.risk.market_view import NO_HISTORY, NOTHING_KNOWN, Ma
 from trading_assets.domain.risk.protections import Lock, Protection, TradeRecord, locks_at
 from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime
 from trading_assets.domain.risk.review import review
+from trading_assets.domain.risk.standings import NO_STANDINGS, Standings
 from trading_assets.domain.risk.trading_states import ALL_ACTIVE, TradingStates
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.strategy.targets import Target
@@ -61,6 +75,8 @@ from trading_assets.domain.values import QTY_STEP, ZERO, Side, plain
 T = TypeVar("T")
 
 NO_CAPITAL: Mapping[str, Decimal] = {}
+
+SIMULATED = "simulated"
 
 OPERATOR = "operator"
 """The strategy version of an intent that no strategy decided."""
@@ -76,7 +92,7 @@ class Moment:
     `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol; `clearances`
     are what happened to breakers since the moment before without the time loop: a person cleared one, or the record of
     orders tripped it. `states` are those that persons declared, `regime` is that of the newest session's close.
-    `history` is given where limits ask for what it says.
+    `history` is given where limits ask for what it says. `standings` say how symbols stood when.
     """
 
     at: datetime
@@ -89,6 +105,7 @@ class Moment:
     states: TradingStates = ALL_ACTIVE
     regime: Regime = UNKNOWN_REGIME
     history: MarketHistory = NO_HISTORY
+    standings: Standings = NO_STANDINGS
 
     @property
     def market(self) -> MarketView:
@@ -122,6 +139,8 @@ class Rules:
     sizes: Mapping[str, SizeRule] = field(default_factory=dict)
     breakers: Mapping[str, BreakerRule] = field(default_factory=dict)
     protections: Sequence[Protection] = ()
+    broker: str = SIMULATED
+    is_margin_account: bool = True
     capital: Mapping[str, Decimal] = field(default_factory=dict)
 
     def own_capital(self, limits: RiskLimits) -> Mapping[str, Decimal]:
@@ -144,7 +163,8 @@ class Account:
 
     `tripped` holds the event that latched each breaker, `breaker_events` the number of the last event of each, and
     `cleared_at` when one that is not latched was last cleared. `stop_orders` are the ids of all its stop orders.
-    `states` and `locks` are what `take_notice` found last.
+    `states` and `locks` are what `take_notice` found last. `session_orders` are those decided on in the session,
+    `day_trades` were made in the sessions before it, `unsettled` are sales whose money is not settled in it.
     """
 
     book: Book
@@ -155,13 +175,19 @@ class Account:
     stop_orders: set[str] = field(default_factory=set)
     states: TradingStates = ALL_ACTIVE
     locks: Sequence[Lock] = ()
+    broker: str = SIMULATED
     session_fills: list[Fill] = field(default_factory=list)
+    session_orders: list[SentOrder] = field(default_factory=list)
+    day_trades: dict[date, int] = field(default_factory=dict)
+    unsettled: list[Fill] = field(default_factory=list)
     start_equity_usd: Decimal = ZERO
     session_date: date | None = None
     as_of: datetime | None = None
 
 
-def open_book(account_id: str, opening_cash_usd: Decimal, inception: Session) -> tuple[Account, Journal]:
+def open_book(
+    account_id: str, opening_cash_usd: Decimal, inception: Session, broker: str = SIMULATED
+) -> tuple[Account, Journal]:
     """A new account with its first deposit, ready for the first moment of session `inception`."""
     deposit = Activity(
         activity_id=activity_id(account_id, ActivityKind.DEPOSIT, inception.date, None, None),
@@ -172,7 +198,7 @@ def open_book(account_id: str, opening_cash_usd: Decimal, inception: Session) ->
         session_date=inception.date,
         amount_usd=opening_cash_usd,
     )
-    account = Account(book=Book(account_id))
+    account = Account(book=Book(account_id), broker=broker)
     account.book.apply_activity(deposit)
     account.book.high_water_mark = opening_cash_usd
     account.start_equity_usd = opening_cash_usd
@@ -238,8 +264,9 @@ def decide(
         return []
     limits = rules.limits_at(approved_at)
     take_notice(account, moment.at, moment.states, rules)
+    known = circumstances(account, rules, moment.standings, moment.at, reference_at=moment.at)
     snapshot = account_snapshot(
-        account, moment.at, moment.closes, moment.gates, moment.market, rules.own_capital(limits)
+        account, moment.at, moment.closes, moment.gates, moment.market, rules.own_capital(limits), known
     )
     wanted_by = rules.limits_at(moment.at), account.book.account_id, rules.sizes
     intents = intents_from_targets(_wanted(account, moment), snapshot, *wanted_by)
@@ -305,6 +332,8 @@ def submit(
                 )
             )
             account.working[order.client_order_id] = working
+            if not order.is_leg:
+                account.session_orders.append(sent_order(order, verdict.reference_price))
             if order.order_type in STOPS:
                 account.stop_orders.add(order.client_order_id)
         _follow_positions(account, at, session, journal)
@@ -344,6 +373,29 @@ def market_order(intent: Intent, qty: Decimal, submitted_at: datetime) -> Order:
 # What others see of an account -----------------------------------------------------------------------
 
 
+def circumstances(
+    account: Account,
+    rules: Rules,
+    standings: Standings,
+    at: datetime,
+    reference_at: datetime,
+    newest_close: datetime | None = None,
+    approved_at: datetime | None = None,
+) -> Circumstances:
+    """What surrounds a review at `at` (UTC) with the prices of `reference_at`, the newest close unless one is given."""
+    return Circumstances(
+        account_id=account.book.account_id,
+        broker=account.broker,
+        configured_broker=rules.broker,
+        terms=order_terms(at, rules.exits),
+        newest_close=newest_close or reference_at,
+        reference_at=reference_at,
+        standings=standings,
+        approved_at=approved_at,
+        is_margin_account=rules.is_margin_account,
+    )
+
+
 def account_snapshot(
     account: Account,
     at: datetime,
@@ -351,10 +403,12 @@ def account_snapshot(
     gates: Mapping[str, str],
     market: MarketView = NOTHING_KNOWN,
     capital: Mapping[str, Decimal] = NO_CAPITAL,
+    known: Circumstances | None = None,
 ) -> AccountSnapshot:
     """What the rules may look at: the book, the working orders, and the raw closes of the bars decided on.
 
-    `capital` is the share of the account that each strategy calls its own.
+    `capital` is the share of the account that each strategy calls its own. Without `known` circumstances a snapshot is
+    for looking only: a review of it denies everything.
     """
     book = account.book
     positions: dict[str, Decimal] = defaultdict(Decimal)
@@ -365,7 +419,8 @@ def account_snapshot(
     working_sells: dict[str, Decimal] = defaultdict(Decimal)
     strategy_working: dict[Side, dict[tuple[str, str], Decimal]] = {side: defaultdict(Decimal) for side in Side}
     working_buy_value = ZERO
-    for working in committed(account.working.values()):
+    live = committed(account.working.values())
+    for working in live:
         order = working.order
         side = working_buys if order.side is Side.BUY else working_sells
         side[order.symbol] += working.remaining
@@ -377,7 +432,7 @@ def account_snapshot(
         session_date=account.session_date or at.date(),
         trading_state=account.states.account,
         equity_usd=book.equity,
-        cash_usd=book.cash,
+        cash_usd=book.cash if known is None or known.is_margin_account else _settled_cash(account),
         start_equity_usd=account.start_equity_usd,
         high_water_mark_usd=book.high_water_mark,
         positions=positions,
@@ -397,6 +452,29 @@ def account_snapshot(
         locks=account.locks,
         market=market,
         strategy_equity_usd=_strategy_equity(book, capital) if capital else {},
+        sent_orders=account.session_orders,
+        open_orders=[open_order(working) for working in live] if known else (),
+        day_trades=_day_trades(account, at, live, positions) if known and known.is_margin_account else None,
+        circumstances=known,
+    )
+
+
+def _settled_cash(account: Account) -> Decimal:
+    sales = unsettled_sales([*account.unsettled, *account.session_fills], _required(account.session_date))
+    return account.book.cash - proceeds_usd(sales)
+
+
+def _day_trades(
+    account: Account, at: datetime, live: Sequence[WorkingOrder], positions: Mapping[str, Decimal]
+) -> DayTradeRecord | None:
+    return day_trade_record(
+        at,
+        account.session_date or at.date(),
+        account.start_equity_usd,
+        account.day_trades,
+        account.session_fills,
+        live,
+        positions,
     )
 
 
@@ -457,8 +535,8 @@ def position_snapshots(account: Account) -> list[PositionSnapshot]:
 def _begin_session(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
     session, book = moment.session, account.book
     account.start_equity_usd = book.equity
+    _end_counts(account, session.date)
     account.session_date = session.date
-    account.session_fills = []
     book.settle(session.date)
     tripped_in = {breaker: event.session_date for breaker, event in account.tripped.items()}
     for clearance in due_clearances(tripped_in, session.date, rules.breakers):
@@ -470,6 +548,18 @@ def _begin_session(account: Account, moment: Moment, rules: Rules, journal: Jour
     journal.activities.extend(activities)
     journal.order_events.extend(events)
     _drop_finished(account)
+
+
+def _end_counts(account: Account, day: date) -> None:
+    """Session `day` begins: what was counted in the one before is kept as far as it still counts."""
+    fills = account.session_fills
+    if account.session_date is not None and can_have_day_trades(fills):
+        held: dict[str, Decimal] = defaultdict(Decimal)
+        for (_, symbol), position in account.book.positions.items():
+            held[symbol] += position.qty
+        account.day_trades[account.session_date] = day_trades_of(fills, held)
+    account.unsettled = unsettled_sales([*account.unsettled, *fills], day)
+    account.session_fills, account.session_orders = [], []
 
 
 def _take_fills(account: Account, bar: Bar, session: Session, model: FillModel, journal: Journal) -> None:

@@ -18,6 +18,7 @@ from trading_assets.domain.market.sessions import Session, is_session, next_sess
 from trading_assets.domain.risk.breakers import DEFAULT_RULES, REGIME_BREAKERS, Breaker, BreakerRule
 from trading_assets.domain.risk.market_view import NO_HISTORY, MarketHistory
 from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime, regime_of, session_returns
+from trading_assets.domain.risk.standings import NO_STANDINGS, Standings
 from trading_assets.domain.simulation import Moment
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import decimal_of, price_of
@@ -32,19 +33,29 @@ class NothingStoredError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """`bars` by session and bar close, `actions` by the session they take effect in, `gates` by session and symbol."""
+    """`bars` by session and bar close, `actions` by the session they take effect in, `gates` by session and symbol.
+
+    `standings` say how symbols stood when.
+    """
 
     bars: Mapping[tuple[date, datetime], Sequence[Bar]]
     actions: Mapping[date, Sequence[CorporateAction]]
     gates: Mapping[date, Mapping[str, str]]
+    standings: Standings = NO_STANDINGS
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, actions: Iterable[CorporateAction], gates: Mapping[tuple[date, str], str]) -> Tape:
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        actions: Iterable[CorporateAction],
+        gates: Mapping[tuple[date, str], str],
+        standings: Standings = NO_STANDINGS,
+    ) -> Tape:
         """`frame` has BAR_COLUMNS, by closes_at and symbol; `gates` are states by session and symbol."""
         by_day: dict[date, dict[str, str]] = defaultdict(dict)
         for (day, symbol), state in gates.items():
             by_day[day][symbol] = state
-        return cls(_bars(frame), _by_session(actions), by_day)
+        return cls(_bars(frame), _by_session(actions), by_day, standings)
 
     def moments(
         self,
@@ -77,6 +88,7 @@ class Tape:
                 targets=wanted.get((trading.date, at), []),
                 gates=self.gates.get(trading.date, {}),
                 regime=_newest(regimes, regime_times, at),
+                standings=self.standings,
                 history=history,
             )
             for trading in map(session, sessions_between(first, last))

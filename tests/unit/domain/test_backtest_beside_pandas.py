@@ -20,6 +20,7 @@ from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.simulation import Rules
 from trading_assets.domain.strategy.knowledge import parts
 from trading_assets.domain.strategy.portfolio import Sectors
@@ -82,7 +83,9 @@ def record_of(bars: pd.DataFrame) -> MarketRecord:
         now=now,
         members=always(SYMBOLS),
         known={Timeframe.SESSION: [KnownBars(whole, bars, factors)]},
-        tape=Tape.of(traded, [], {(day, symbol): "open" for day in days for symbol in SYMBOLS}),
+        tape=Tape.of(
+            traded, [], {(day, symbol): "open" for day in days for symbol in SYMBOLS}, always_tradable(SYMBOLS)
+        ),
         sectors=Sectors(),
         facts_of=lambda strategy, part: NO_FACTS,
     )

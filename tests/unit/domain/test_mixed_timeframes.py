@@ -11,6 +11,7 @@ from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.sessions import bar_bounds, session
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.risk.verdicts import Outcome
 from trading_assets.domain.simulation import Account, Moment, Rules, open_book, walk
 from trading_assets.domain.strategy.targets import Target
@@ -43,7 +44,11 @@ def hourly_moments(day: date, hourly: str, daily: str | None) -> list[Moment]:
         targets = [Target("hourly", "1", "IBM", bar.closes_at, day, D(hourly))]
         if daily is not None and bar == bounds[-1]:
             targets.insert(0, Target("daily", "1", "IBM", bar.closes_at, day, D(daily)))
-        moments.append(Moment(bar.closes_at, session(day), [traded], (), targets, {"IBM": "open"}))
+        moments.append(
+            Moment(
+                bar.closes_at, session(day), [traded], (), targets, {"IBM": "open"}, standings=always_tradable(["IBM"])
+            )
+        )
     return moments
 
 

@@ -32,6 +32,7 @@ from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.review import review
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.risk.verdicts import Outcome
 from trading_assets.domain.simulation import Rules
 from trading_assets.domain.strategy.knowledge import parts
@@ -127,7 +128,7 @@ def market(first: date, last: date) -> MarketRecord:
                 KnownBars(part, bars, factors) for part in parts(first, last, Timeframe.SESSION, [], now)
             ]
         },
-        tape=Tape.of(traded, actions, gates),
+        tape=Tape.of(traded, actions, gates, always_tradable(traded["symbol"].unique())),
         sectors=Sectors(),
         facts_of=lambda strategy, part: NO_FACTS,
     )

@@ -17,6 +17,7 @@ from trading_assets.domain.market.corporate_actions import ActionKind, Corporate
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.performance.round_trips import round_trips
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.simulation import Account, Moment, Rules, open_book, walk
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import Side, Timeframe
@@ -37,6 +38,8 @@ LIMITS = RiskLimits(
     allow_short=False,
 )
 BRACKET = ExitPlan(stop_loss=D("0.05"), take_profit=D("0.10"))
+
+IBM_TRADES = always_tradable(["IBM"])
 
 
 def rules(plan: ExitPlan = BRACKET, *, allow_short: bool = False) -> Rules:
@@ -59,7 +62,9 @@ def moment(
     bounds = bar_bounds(day, Timeframe.SESSION)[0] if hour is None else bar_bounds(day, Timeframe.HOUR)[hour]
     one = Bar("IBM", bounds.ts, bounds.closes_at, day, D(opened), D(high), D(low), D(closed), D(volume))
     targets = [] if wanted is None else [Target("s", "1", "IBM", one.closes_at, day, D(wanted))]
-    return Moment(one.closes_at, session(day), [one], [action] if action else [], targets, {"IBM": "open"})
+    return Moment(
+        one.closes_at, session(day), [one], [action] if action else [], targets, {"IBM": "open"}, standings=IBM_TRADES
+    )
 
 
 DECIDED = moment(MON, "100", "100", "100", "100", "0.5")

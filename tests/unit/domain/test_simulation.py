@@ -20,6 +20,7 @@ from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.risk.verdicts import Outcome, Verdict
 from trading_assets.domain.simulation import Account, Moment, Rules, account_snapshot, open_book, walk
 from trading_assets.domain.strategy.targets import Target
@@ -60,7 +61,8 @@ def moment(
     at, day = bars[0].closes_at, bars[0].session_date
     weights = {("s", "IBM"): wanted} if isinstance(wanted, str) else wanted or {}
     targets = [Target(strategy, "1", symbol, at, day, D(weight)) for (strategy, symbol), weight in weights.items()]
-    return Moment(at, session(day), bars, actions, targets, {one.symbol: gate for one in bars})
+    gates, standings = {one.symbol: gate for one in bars}, always_tradable(one.symbol for one in bars)
+    return Moment(at, session(day), bars, actions, targets, gates, standings=standings)
 
 
 def lived(

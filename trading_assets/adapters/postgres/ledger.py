@@ -163,6 +163,7 @@ def load_account(connection: psycopg.Connection, account_id: str, as_of: datetim
     breaker_events = select(connection, BreakerEvent, NEWEST_BREAKER_EVENTS, **known)
     return Account(
         book=book,
+        broker=_broker(connection, account_id),
         working=_working_orders(connection, fills, **known),
         tripped={event.breaker: event for event in breaker_events if event.state == BreakerState.TRIPPED},
         breaker_events={event.breaker: event.event_no for event in breaker_events},
@@ -176,6 +177,12 @@ def load_account(connection: psycopg.Connection, account_id: str, as_of: datetim
         session_date=newest.session_date,
         as_of=newest.at,
     )
+
+
+def _broker(connection: psycopg.Connection, account_id: str) -> str:
+    row = connection.execute("select broker from execution.accounts where account_id = %s", (account_id,)).fetchone()
+    assert row is not None  # noqa: S101  whoever has equity has an account
+    return str(row[0])
 
 
 def _working_orders(

@@ -18,6 +18,7 @@ from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.market import bars_as_of
 from trading_assets.adapters.postgres.proofs import stored_facts
 from trading_assets.adapters.postgres.recorded_tape import read_tape
+from trading_assets.adapters.postgres.standings import read_standings
 from trading_assets.adapters.postgres.strategy import later_knowledge, lookback_start
 from trading_assets.domain.backtest import KnownBars, MarketRecord, market_history
 from trading_assets.domain.market.adjust import point_in_time_factors
@@ -49,7 +50,8 @@ def read_market_record(
         raise NotFound(f"There is no trading session from {first} to {last} that is over.")
     with database.transaction() as connection:
         earlier = regime_sessions(rules_of(settings).breakers)
-        tape = read_tape(database, connection, settings.universe, days[0], days[-1], now, earlier)
+        standings = read_standings(connection, settings)
+        tape = read_tape(database, connection, settings.universe, days[0], days[-1], now, standings, earlier)
         changes = limit_changes(connection, settings.broker.kind)
     return MarketRecord(
         first=days[0],
@@ -133,6 +135,7 @@ def data_hash(record: MarketRecord) -> str:
     for facts in parts_of_tape:
         for key in sorted(facts):
             digest.update(repr((key, facts[key])).encode())
+    digest.update(repr(sorted(tape.standings.spans)).encode())
     for change in record.limit_changes:
         digest.update(repr((change.name, change.value, change.counts_from)).encode())
     return digest.hexdigest()

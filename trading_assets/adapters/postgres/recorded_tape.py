@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from trading_assets.adapters.postgres.database import Database
+    from trading_assets.domain.risk.standings import Standings
 
 
 def read_tape(
@@ -25,6 +26,7 @@ def read_tape(
     first: date,
     last: date,
     now: datetime,
+    standings: Standings,
     earlier: int = 0,
 ) -> Tape:
     """The tape of the sessions first..last as known at `now` (UTC); gates as `connection` sees them.
@@ -33,4 +35,5 @@ def read_tape(
     """
     bars = tape(database, universe, session_before(first, earlier), last, now)
     actions = actions_as_of(database, now, universe)
-    return Tape.of(bars, actions, read_gates(connection, BARS_DATASET, sessions_between(first, last), universe))
+    gates = read_gates(connection, BARS_DATASET, sessions_between(first, last), universe)
+    return Tape.of(bars, actions, gates, standings)

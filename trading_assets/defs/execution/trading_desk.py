@@ -21,12 +21,14 @@ from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.adapters.postgres.promotions import order_refusal
 from trading_assets.adapters.postgres.quality import read_gates
 from trading_assets.adapters.postgres.recorded_tape import read_tape
+from trading_assets.adapters.postgres.standings import read_standings
 from trading_assets.adapters.postgres.strategy import targets_between
 from trading_assets.adapters.postgres.strategy_states import state_events
 from trading_assets.adapters.postgres.trading_states import begin_submission, state_changes
 from trading_assets.defs.execution.announcements import summaries_of, told_of
 from trading_assets.defs.execution.controls import watch_orders, with_breaker_events, with_states
 from trading_assets.domain import simulation
+from trading_assets.domain.execution.account_activity import sent_order
 from trading_assets.domain.execution.orders import WorkingOrder
 from trading_assets.domain.journal import Approval, Journal
 from trading_assets.domain.market.sessions import (
@@ -39,7 +41,7 @@ from trading_assets.domain.risk.intents import OPENING
 from trading_assets.domain.risk.market_view import NO_HISTORY
 from trading_assets.domain.risk.review import recheck
 from trading_assets.domain.risk.trading_states import states_of
-from trading_assets.domain.risk.verdicts import Verdict
+from trading_assets.domain.risk.verdicts import CheckResult, Verdict
 from trading_assets.domain.strategy.states import StrategyStatus, obeying, status_at
 from trading_assets.domain.tape import NothingStoredError, regime_sessions
 from trading_assets.domain.what_if import WhatIf, what_if
@@ -141,6 +143,7 @@ class TradingDesk:
             account.working = {
                 name: working for name, working in account.working.items() if working.order.submitted_at < newest.at
             }
+            account.session_orders = [order for order in account.session_orders if order.at < newest.at]
             self._count_unsent(connection, account, newest)
             # What was declared since the bar closed tightens the verdicts too; what is wanted stays that of the bar.
             declared = states_of(state_changes(connection), account.book.account_id)
@@ -231,7 +234,7 @@ class TradingDesk:
         self, connection: psycopg.Connection, record: ledger.AccountRecord, first: date
     ) -> tuple[simulation.Account, Journal]:
         if record.inception_session == first:
-            return simulation.open_book(record.account_id, record.opening_cash_usd, session(first))
+            return simulation.open_book(record.account_id, record.opening_cash_usd, session(first), record.broker)
         account = ledger.load_account(connection, record.account_id, session(previous_session(first)).closes_at)
         if account is None:
             raise LedgerConflict(_gap(record, first))
@@ -269,6 +272,8 @@ class TradingDesk:
             if verdict.intent.decision_at < newest.at and approval.expires_at > self.now:
                 order = simulation.market_order(verdict.intent, approval.qty, approval.approved_at)
                 account.working[order.client_order_id] = WorkingOrder.approved(order)
+                if verdict.intent.session_date == account.session_date:
+                    account.session_orders.append(sent_order(order, verdict.reference_price))
 
     def _refusal(
         self,
@@ -279,12 +284,8 @@ class TradingDesk:
         approval: Approval,
     ) -> str | None:
         """Why an approved order may not be sent now; None when it may. Its gate is held until the transaction ends."""
-        if approval.expires_at < self.now:
-            return f"the approval expired at {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-        intent = verdict.intent
-        if (newest := self._newest_close()) > intent.decision_at:
-            # A replay sends at the decision: by now it would have filled, or not, in the bar that closed since.
-            return f"a bar has closed since the decision, at {newest:%Y-%m-%d %H:%M} UTC"
+        intent, rules = verdict.intent, self._rules(connection)
+        limits = rules.limits_at(self.now)
         if reason := order_refusal(connection, record.broker, load_strategies(self.settings), intent):
             return reason
         status = status_at(state_events(connection, [intent.strategy]), self.now)
@@ -296,10 +297,20 @@ class TradingDesk:
             self.now,
             reference_prices={} if verdict.reference_price is None else {intent.symbol: verdict.reference_price},
             gates={symbol: state for (_, symbol), state in gates.items()},
+            known=simulation.circumstances(
+                account,
+                rules,
+                read_standings(connection, self.settings),
+                self.now,
+                reference_at=intent.decision_at,
+                # A replay sends at the decision: once a bar has closed, it would have filled there, or not.
+                newest_close=self._newest_close(),
+                # The record says until when it may be used, whatever the limit has become since.
+                approved_at=approval.expires_at - limits.approval_ttl,
+            ),
         )
-        limits = self._rules(connection).limits_at(self.now)
         failed = [check for check in recheck(intent, approval.qty, snapshot, limits) if not check.is_passed]
-        return ", ".join(f"{check.rule_id} {check.reason_code}" for check in failed) or None
+        return "; ".join(map(_told, failed)) or None
 
     def _store(
         self,
@@ -329,7 +340,9 @@ class TradingDesk:
             targets_between(self.database, versions, first, last), state_events(connection, sorted(versions))
         )
         rules, universe = self._rules(connection), self.settings.universe
-        read = read_tape(self.database, connection, universe, first, last, self.now, regime_sessions(rules.breakers))
+        standings = read_standings(connection, self.settings)
+        earlier = regime_sessions(rules.breakers)
+        read = read_tape(self.database, connection, universe, first, last, self.now, standings, earlier)
         history = NO_HISTORY
         if rules.reads_market:
             history = read_market_history(self.database, self.settings, first, last, self.now)
@@ -338,6 +351,11 @@ class TradingDesk:
         except NothingStoredError as error:
             raise ContractBroken(str(error)) from error
         return with_states(moments, state_changes(connection), account_id)
+
+
+def _told(check: CheckResult) -> str:
+    inputs = ", ".join(f"{name} {value}" for name, value in check.inputs.items())
+    return f"{check.rule_id} {check.reason_code} ({inputs})"
 
 
 def _has_closed(record: ledger.AccountRecord, day: date) -> bool:

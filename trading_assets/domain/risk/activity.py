@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -73,9 +72,6 @@ class Activity:
     def orders(self) -> int:
         """Orders of the session."""
         return len(self._sent)
-
-    def orders_of(self, intent_id: str) -> int:
-        return sum(order.intent_id == intent_id for order in self._sent)
 
     def open_orders(self, symbol: str | None = None) -> int:
         """How many orders are open, in `symbol` or at all."""

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.readings import account, market, order
+from trading_assets.domain.risk.readings import account, activity, law, market, order, symbol, timing
 from trading_assets.domain.risk.rules.ruling import FLAG, MILLION, NUMBER, PPM, Unit
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 
@@ -21,14 +21,16 @@ Number = int | float
 Readings = Mapping[str, Callable[[Any], Number]]
 
 
-def _by_name(*modules: Any) -> Readings:
-    return {reading.__name__: reading for module in modules for reading in module.READINGS}
+def _by_name(*readings: Callable[[Any], Number]) -> Readings:
+    return {reading.__name__: reading for reading in readings}
 
 
-OF_ACCOUNT: Readings = _by_name(account)
+OF_ACCOUNT: Readings = _by_name(*account.READINGS, *law.OF_ACCOUNT, *symbol.OF_ACCOUNT, *timing.OF_ACCOUNT)
 """Readings of what all intents of a moment share."""
 
-OF_ORDER: Readings = _by_name(order, market)
+OF_ORDER: Readings = _by_name(
+    *order.READINGS, *market.READINGS, *activity.OF_ORDER, *law.OF_ORDER, *symbol.OF_ORDER, *timing.OF_ORDER
+)
 """Readings of what differs from intent to intent."""
 
 

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from math import ceil
 
+from trading_assets.domain.risk.activity import Activity, SentOrder
+from trading_assets.domain.risk.day_trades import Trade
 from trading_assets.domain.risk.inputs import InputMissingError, finite, positive, unsigned
+from trading_assets.domain.risk.margin_rules import maintenance_per_share
 from trading_assets.domain.risk.rules.ruling import MILLION, ceil_share
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 from trading_assets.domain.values import ZERO, Side
@@ -54,12 +57,17 @@ class Projection:
         self._totals: dict[tuple[str, ...], _Total] = {}
         self._approved_usd = 0
         self._short_reserve_usd: int | None = None
+        self._approved: list[tuple[Intent, Decimal]] = []
+        self.activity = Activity(snapshot.sent_orders, snapshot.open_orders)
+        self.day_trades = None if snapshot.day_trades is None else snapshot.day_trades.counted()
 
     def copy(self) -> Projection:
         """Another one that grows by approvals of its own."""
         other = Projection(self._snapshot)
         other._both_sides, other._strategy_sides = dict(self._both_sides), dict(self._strategy_sides)
         other._approved_usd, other._short_reserve_usd = self._approved_usd, self._short_reserve_usd
+        for intent, qty in self._approved:
+            other._count(intent, qty)
         return other
 
     # One symbol ------------------------------------------------------------------------------------
@@ -163,6 +171,10 @@ class Projection:
         """By how many parts per million its price changes when the market does by `change`; at most down to zero."""
         return max(round(self.beta(symbol) * change), -MILLION)
 
+    def margin_without_usd(self, symbol: str) -> int:
+        """Sum of the maintenance margins of all other symbols, each at the worst that any subset of orders leads to."""
+        return self._total(("margin",), self._margin_usd).without(symbol)
+
     def reserved_usd(self) -> int:
         """Cash that working orders, approvals of this moment and short positions may still need."""
         if self._short_reserve_usd is None:
@@ -180,6 +192,16 @@ class Projection:
         self._strategy_sides[intent.strategy, symbol] = _added(self._sides_of(intent.strategy, symbol), more)
         for total in self._totals.values():
             total.refresh(symbol)
+        self._count(intent, approved_qty)
+
+    def _count(self, intent: Intent, qty: Decimal) -> None:
+        symbol, side = intent.symbol, intent.side
+        value_usd = qty * self._snapshot.reference_prices[symbol]
+        sent = SentOrder(intent.intent_id, intent.strategy, symbol, side, qty, value_usd, intent.decision_at)
+        self.activity.add(sent)
+        if self.day_trades is not None:
+            self.day_trades.add(Trade(symbol, side, qty))
+        self._approved.append((intent, qty))
 
     def _total(self, key: tuple[str, ...], value_of: Callable[[str], int]) -> _Total:
         total = self._totals.get(key)
@@ -228,6 +250,13 @@ class Projection:
             return 0
         factor = sign * factor_of(symbol)
         return ceil_share(self._price(symbol), max(if_bought * factor, -if_sold * factor))
+
+    def _margin_usd(self, symbol: str) -> int:
+        if not any(self._sides(symbol)):
+            return 0
+        return max(
+            max(0, self.directed_qty(symbol, side)) * maintenance_per_share(self._price(symbol), side) for side in Side
+        )
 
     def _short_usd(self, symbol: str) -> int:
         """What the filled and the working shorts of a symbol reserve; approvals are counted when they are made."""

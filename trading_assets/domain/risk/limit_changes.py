@@ -12,7 +12,7 @@ from typing import Any
 
 from trading_assets.domain.risk.limits import RiskLimits
 
-HIGHER_IS_TIGHTER = ("cash_buffer", "min_")
+HIGHER_IS_TIGHTER = ("cash_buffer", "cut_off_margin_s", "duplicate_window_s", "margin_buffer", "min_")
 LOWER_IS_TIGHTER = ("approval_ttl_s", "cluster_correlation", "max_", "stop_", "allow_")
 """How their names begin."""
 

@@ -26,6 +26,20 @@ _FRACTIONS_THAT_MAY_BE_OFF = (
     "max_stress_loss",
 )
 
+_COUNTS = (
+    "max_reference_age_s",
+    "max_open_orders_symbol",
+    "max_open_orders",
+    "max_symbol_orders_second",
+    "max_strategy_orders_minute",
+    "max_orders_minute",
+    "max_session_orders",
+    "max_session_reversals",
+    "max_heartbeat_age_s",
+    "max_reconciliation_age_s",
+    "max_connection_age_s",
+)
+
 _LIMITS_OF_THE_MARKET = (
     "max_order_adv",
     "max_beta_exposure",
@@ -63,6 +77,26 @@ class RiskLimits:
     cluster_correlation: Decimal = Decimal("0.8")
     max_strategy_exposure: Decimal | None = None
     max_stress_loss: Decimal | None = None
+    max_reference_age_s: int | None = None
+    cut_off_margin_s: int = 30
+    max_clock_skew_ms: int = 500
+    max_limit_distance: Decimal = Decimal("0.05")
+    max_stop_distance: Decimal = Decimal("0.2")
+    max_spread: Decimal = Decimal("0.01")
+    duplicate_window_s: int = 30
+    allow_self_cross: bool = True
+    max_open_orders_symbol: int | None = None
+    max_open_orders: int | None = None
+    max_symbol_orders_second: int | None = None
+    max_strategy_orders_minute: int | None = None
+    max_orders_minute: int | None = None
+    max_session_orders: int | None = None
+    max_session_turnover: Decimal | None = None
+    max_session_reversals: int | None = None
+    max_heartbeat_age_s: int = 90
+    max_reconciliation_age_s: int = 120
+    max_connection_age_s: int = 60
+    margin_buffer: Decimal = Decimal("0.25")
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -80,6 +114,14 @@ class RiskLimits:
         self._require("cluster_correlation", ZERO <= self.cluster_correlation < _ONE, "at least 0 and below 1")
         for name in ("stop_new_daily_loss", "stop_all_daily_loss", "stop_all_drawdown"):
             self._require(name, ZERO < getattr(self, name) < _ONE, "above 0 and below 1")
+        for name in _COUNTS:
+            self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "at least 1")
+        for name in ("cut_off_margin_s", "max_clock_skew_ms", "duplicate_window_s"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("max_limit_distance", "max_stop_distance", "max_spread", "margin_buffer"):
+            self._require(name, ZERO < getattr(self, name) < _ONE, "above 0 and below 1")
+        turnover = self.max_session_turnover
+        self._require("max_session_turnover", turnover is None or turnover > ZERO, "above 0")
         self._require("max_order_qty", self.max_order_qty >= 1, "at least one share")
         self._require("approval_ttl", self.approval_ttl > timedelta(0), "above zero")
         self._require(

@@ -49,9 +49,15 @@ def day_trading_rule(day: date) -> DayTradingRule:
 
 
 def maintenance_per_share(price: int, side: Side) -> int:
-    """Micro-USD that a share bought (BUY) or sold short (SELL) at `price` micro-USD must be covered with, rounded up."""
-    if side is Side.BUY:
-        return -(-price * LONG_MAINTENANCE_PPM // MICROS)
+    """What a share bought, or sold short, at `price` must be covered with, rounded up. Both in micro-USD."""
+    return long_maintenance(price) if side is Side.BUY else short_maintenance(price)
+
+
+def long_maintenance(price: int) -> int:
+    return -(-price * LONG_MAINTENANCE_PPM // MICROS)
+
+
+def short_maintenance(price: int) -> int:
     if price >= SHORT_FLOOR:
         return max(SHORT_FLOOR, -(-price * SHORT_MAINTENANCE_PPM // MICROS))
     return max(CHEAP_SHORT_FLOOR, price)

@@ -40,6 +40,9 @@ class Condition(StrEnum):
     UNRESOLVED_ACTION = "unresolved_action"
 
 
+ORDINARY = frozenset({Condition.LISTED, Condition.TRADABLE})
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """`symbol` was in `condition` from `begin` until just before `end`, both UTC."""
@@ -69,6 +72,14 @@ class Standings:
         own = self._at(symbol, at)
         return own | self._at(EVERYBODY, at) if EVERYBODY in self._changes else own
 
+    def are_ordinary(self, symbols: Iterable[str], first: datetime, last: datetime) -> bool:
+        """Whether at all times from `first` to `last` (UTC) each of `symbols` was listed and tradable, and no more."""
+        return EVERYBODY not in self._changes and all(
+            self.of(symbol, at) == ORDINARY
+            for symbol in symbols
+            for at in [first, *(at for at in self._changes.get(symbol, ((), ()))[0] if first < at <= last)]
+        )
+
     def _at(self, symbol: str, at: datetime) -> frozenset[Condition]:
         if symbol not in self._changes:
             return frozenset()
@@ -77,13 +88,12 @@ class Standings:
         return conditions[index - 1] if index else frozenset()
 
 
-NOTHING_KNOWN = Standings(())
+NO_STANDINGS = Standings(())
 
 
 def always_tradable(symbols: Iterable[str]) -> Standings:
     """Symbols that were listed and traded at all times."""
-    both = (Condition.LISTED, Condition.TRADABLE)
-    return Standings([Span(symbol, condition) for symbol in symbols for condition in both])
+    return Standings([Span(symbol, condition) for symbol in symbols for condition in sorted(ORDINARY)])
 
 
 def _changes(spans: Sequence[Span]) -> tuple[list[datetime], list[frozenset[Condition]]]:

@@ -8,6 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from trading_assets.domain.risk.activity import OpenOrder, SentOrder
+from trading_assets.domain.risk.circumstances import Circumstances
+from trading_assets.domain.risk.day_trades import DayTradeRecord
 from trading_assets.domain.risk.market_view import NOTHING_KNOWN, MarketView
 from trading_assets.domain.risk.protections import Lock
 from trading_assets.domain.values import ReasonCode, Side
@@ -76,6 +79,10 @@ class AccountSnapshot:
     market: what the bars known at `at` say about symbols.
     strategy_equity_usd: each strategy's part of the capital, with what it has won or lost on prices since.
 
+    sent_orders: those of the session so far; open_orders: those that may still trade. day_trades: of the sessions that
+    the pattern day trader rule looks at; None where the account is none it is about. circumstances: what surrounds the
+    review; None, and whatever needs it is missing input.
+
     A symbol absent from positions or working shares is flat; a value that is None or not finite is missing input.
     """
 
@@ -103,6 +110,10 @@ class AccountSnapshot:
     locks: Sequence[Lock] = ()
     market: MarketView = NOTHING_KNOWN
     strategy_equity_usd: Mapping[str, Decimal] = field(default_factory=dict)
+    sent_orders: Sequence[SentOrder] = ()
+    open_orders: Sequence[OpenOrder] = ()
+    day_trades: DayTradeRecord | None = None
+    circumstances: Circumstances | None = None
 
 
 @dataclass(frozen=True, slots=True)

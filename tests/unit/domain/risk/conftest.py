@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from trading_assets.domain.market.sessions import session, sessions_between
+from trading_assets.domain.risk.circumstances import BrokerLink, Circumstances, OrderTerms
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.market_view import MarketHistory, MarketView, SessionHistory
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Purpose, TradingState
 from trading_assets.domain.values import Side
 from trading_assets.settings import RiskSettings
@@ -22,6 +25,24 @@ COUNTS = {field.name for field in fields(RiskLimits) if "int" in str(field.type)
 
 CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
 SESSION = date(2012, 6, 1)
+
+ORDINARY_DAY = Circumstances(
+    account_id="simulated",
+    broker="simulated",
+    configured_broker="simulated",
+    terms=OrderTerms(placement="later", cut_off_at=CLOSE + timedelta(days=3)),
+    newest_close=CLOSE,
+    reference_at=CLOSE,
+    standings=always_tradable(["AAA", "BBB", "CCC", *(f"S{number:02}" for number in range(50))]),
+)
+
+WELL = BrokerLink(
+    clock_skew_ms=0,
+    heartbeat_at=CLOSE,
+    reconciled_at=CLOSE,
+    connected_at=CLOSE,
+    quotes={"AAA": (Decimal("49.99"), Decimal("50.01"))},
+)
 
 CALM = AccountSnapshot(
     at=CLOSE,
@@ -41,6 +62,7 @@ CALM = AccountSnapshot(
     reference_prices={"AAA": Decimal(50), "BBB": Decimal(50)},
     marks={"AAA": Decimal(50), "BBB": Decimal(50)},
     gates={"AAA": "open", "BBB": "open"},
+    circumstances=ORDINARY_DAY,
 )
 
 ORDINARY = Intent(
@@ -98,9 +120,15 @@ def known_market() -> Mapping[str, Any]:
 
 @pytest.fixture(scope="session")
 def snapshot() -> Callable[..., AccountSnapshot]:
-    """The calm account with changes. Positions given without their strategies belong to strategy alpha."""
+    """The calm account with changes. Positions given without their strategies belong to strategy alpha.
 
-    def build(**changes: Any) -> AccountSnapshot:
+    `day` are changes of its circumstances, of their `terms`, and of a `link` to a broker that is well.
+    """
+
+    def build(day: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> AccountSnapshot:
+        terms = replace(ORDINARY_DAY.terms, **day.get("terms", {}))
+        link = replace(WELL, **day["link"]) if "link" in day else None
+        changes.setdefault("circumstances", replace(ORDINARY_DAY, **{**day, "terms": terms, "link": link}))
         exact = _exact(changes)
         if "positions" in exact and "strategy_positions" not in exact:
             exact["strategy_positions"] = {("alpha", symbol): qty for symbol, qty in exact["positions"].items()}

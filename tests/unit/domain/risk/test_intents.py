@@ -272,6 +272,7 @@ def test_weight_of_zero_is_flat_by_every_method(
     [
         (SizeMethod.ATR, {"atr_usd": None}, "ATR_INVALID"),
         (SizeMethod.VOLATILITY_TARGET, {"volatility": None}, "VOLATILITY_INVALID"),
+        (SizeMethod.KELLY, {"target_weight": Decimal("NaN")}, "WEIGHT_INVALID"),
     ],
 )
 def test_size_without_its_measure_is_an_intent_of_nothing_that_says_why(

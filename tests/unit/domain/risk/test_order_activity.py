@@ -106,7 +106,6 @@ def test_orders_that_are_added_count_as_sent_and_open() -> None:
     assert (activity.orders, activity.turnover_usd) == (2, 10_000)
     assert (activity.open_orders("IBM"), activity.open_orders()) == (2, 3)
     assert (activity.unresolved("IBM"), activity.unresolved("MSFT")) == (1, 0)
-    assert (activity.orders_of("IBMsell1"), activity.orders_of("another")) == (1, 0)
 
 
 def test_reversals_are_changes_of_side_in_one_symbol() -> None:

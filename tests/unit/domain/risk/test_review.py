@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import wraps
 from typing import Any, NamedTuple
@@ -13,10 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trading_assets.domain.risk.activity import OpenOrder, SentOrder
+from trading_assets.domain.risk.day_trades import DayTradeRecord, Trade
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.protections import Lock, ProtectionKind
 from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.rules.catalogue import RULES, Rule
 from trading_assets.domain.risk.rules.ruling import FLAG, Ruling
+from trading_assets.domain.risk.standings import Condition, Span, Standings
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, TradingState, Verdict
 from trading_assets.domain.values import ReasonCode, Side
 from trading_assets.settings import RiskSettings
@@ -67,8 +72,122 @@ SCENARIOS = {
     "RC-36": Scenario(ReasonCode.STRATEGY_BUDGET_EXCEEDED, {}, {}, {"max_strategy_exposure": "0.049999"}),
     "RC-39": Scenario(ReasonCode.STRESS_LOSS_EXCEEDS_LIMIT, {}, {}, {"max_stress_loss": "0.0163"}),
 }
-ALONE = [rule for rule in RULES if rule.rule_id != "RC-38"]
-"""The rules that object to one intent alone: a group is several."""
+CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
+
+
+def sent(
+    side: Side = Side.BUY, qty: int = 99, symbol: str = "AAA", strategy: str = "alpha", ago_s: int = 0
+) -> SentOrder:
+    at = CLOSE - timedelta(seconds=ago_s)
+    return SentOrder("another", strategy, symbol, side, Decimal(qty), Decimal(50 * qty), at)
+
+
+def stands(*conditions: Condition) -> dict[str, Any]:
+    return {"day": {"standings": Standings([Span("AAA", condition) for condition in conditions])}}
+
+
+def at_broker(**changes: Any) -> dict[str, Any]:
+    return {"day": {"link": changes}}
+
+
+def priced(**terms: Any) -> dict[str, Any]:
+    return {"day": {"terms": {name: Decimal(price) for name, price in terms.items()}}}
+
+
+BUY, SELL, TRADES = Side.BUY, Side.SELL, (Condition.LISTED, Condition.TRADABLE)
+
+SCENARIOS |= {
+    "RC-02": Scenario(ReasonCode.APPROVAL_NOT_VALID, {"day": {"approved_at": CLOSE - timedelta(seconds=121)}}, {}, {}),
+    "RC-04a": Scenario(ReasonCode.BAR_NOT_NEWEST, {"day": {"newest_close": CLOSE + timedelta(seconds=1)}}, {}, {}),
+    "RC-04b": Scenario(
+        ReasonCode.REFERENCE_PRICE_STALE,
+        {"day": {"reference_at": CLOSE - timedelta(seconds=61)}},
+        {},
+        {"max_reference_age_s": 60},
+    ),
+    "RC-05a": Scenario(
+        ReasonCode.CUT_OFF_PASSED, {"day": {"terms": {"cut_off_at": CLOSE + timedelta(seconds=29)}}}, {}, {}
+    ),
+    "RC-05b": Scenario(ReasonCode.CLOCK_SKEWED, at_broker(clock_skew_ms=-501), {}, {}),
+    "RC-06": Scenario(ReasonCode.INSTRUMENT_NOT_TRADABLE, stands(Condition.LISTED), {}, {}),
+    "RC-07a": Scenario(ReasonCode.SYMBOL_RESTRICTED, stands(*TRADES, Condition.RESTRICTED), {}, {}),
+    "RC-07b": Scenario(ReasonCode.SYMBOL_WATCHED, stands(*TRADES, Condition.WATCHED), {}, {}),
+    "RC-08": Scenario(ReasonCode.CORPORATE_ACTION_UNRESOLVED, stands(*TRADES, Condition.UNRESOLVED_ACTION), {}, {}),
+    "RC-09": Scenario(ReasonCode.TRADING_HALTED, stands(*TRADES, Condition.HALTED), {}, {}),
+    "RC-11a": Scenario(ReasonCode.PRICE_OFF_GRID, priced(limit_usd="50.001"), {}, {}),
+    "RC-11b": Scenario(ReasonCode.STOP_ON_WRONG_SIDE, priced(stop_usd="49.99"), {}, {}),
+    "RC-12": Scenario(ReasonCode.ORDER_NOT_TAKEN, {"day": {"terms": {"placement": "refused"}}}, {}, {}),
+    "RC-15a": Scenario(ReasonCode.LIMIT_PRICE_TOO_FAR, priced(limit_usd="52.51"), {}, {}),
+    "RC-15b": Scenario(ReasonCode.STOP_PRICE_TOO_FAR, priced(stop_usd="60.01"), {}, {}),
+    "RC-15c": Scenario(
+        ReasonCode.SPREAD_TOO_WIDE, at_broker(quotes={"AAA": (Decimal("49.74"), Decimal("50.26"))}), {}, {}
+    ),
+    "RC-19": Scenario(ReasonCode.ORDER_DUPLICATE, {"sent_orders": [sent(qty=100, ago_s=30)]}, {}, {}),
+    "RC-20": Scenario(
+        ReasonCode.ORDER_CROSSES_OWN, {"open_orders": [OpenOrder("AAA", SELL)]}, {}, {"allow_self_cross": False}
+    ),
+    "RC-26a": Scenario(
+        ReasonCode.OPEN_ORDERS_EXCEED_LIMIT,
+        {"open_orders": [OpenOrder("AAA", BUY)]},
+        {},
+        {"max_open_orders_symbol": 1},
+    ),
+    "RC-26b": Scenario(
+        ReasonCode.OPEN_ORDERS_EXCEED_LIMIT, {"open_orders": [OpenOrder("BBB", BUY)]}, {}, {"max_open_orders": 1}
+    ),
+    "RC-27a": Scenario(
+        ReasonCode.ORDER_RATE_EXCEEDS_LIMIT, {"sent_orders": [sent()]}, {}, {"max_symbol_orders_second": 1}
+    ),
+    "RC-27b": Scenario(
+        ReasonCode.ORDER_RATE_EXCEEDS_LIMIT,
+        {"sent_orders": [sent(symbol="BBB", ago_s=59)]},
+        {},
+        {"max_strategy_orders_minute": 1},
+    ),
+    "RC-27c": Scenario(
+        ReasonCode.ORDER_RATE_EXCEEDS_LIMIT,
+        {"sent_orders": [sent(symbol="BBB", strategy="beta", ago_s=59)]},
+        {},
+        {"max_orders_minute": 1},
+    ),
+    "RC-28a": Scenario(
+        ReasonCode.SESSION_ORDERS_EXCEED_LIMIT, {"sent_orders": [sent(symbol="BBB")]}, {}, {"max_session_orders": 1}
+    ),
+    "RC-28b": Scenario(
+        ReasonCode.SESSION_TURNOVER_EXCEEDS_LIMIT,
+        {"sent_orders": [sent(symbol="BBB")]},
+        {},
+        {"max_session_turnover": "0.0994"},
+    ),
+    "RC-28c": Scenario(
+        ReasonCode.SESSION_REVERSALS_EXCEED_LIMIT,
+        {"sent_orders": [sent(BUY), sent(SELL)]},
+        {},
+        {"max_session_reversals": 1},
+    ),
+    "RC-29a": Scenario(ReasonCode.WATCHDOG_STALE, at_broker(heartbeat_at=CLOSE - timedelta(seconds=91)), {}, {}),
+    "RC-29b": Scenario(ReasonCode.WATCHDOG_STALE, at_broker(reconciled_at=CLOSE - timedelta(seconds=121)), {}, {}),
+    "RC-29c": Scenario(ReasonCode.WATCHDOG_STALE, at_broker(connected_at=CLOSE - timedelta(seconds=61)), {}, {}),
+    "RC-33": Scenario(
+        ReasonCode.PROTECTION_LOCKED,
+        {"locks": [Lock(ProtectionKind.COOLDOWN, CLOSE + timedelta(days=1), "AAA")]},
+        {},
+        {},
+    ),
+    "RC-34": Scenario(
+        ReasonCode.DAY_TRADES_EXCEED_LIMIT,
+        {"start_equity_usd": "24999.99", "day_trades": DayTradeRecord(3, {}, [Trade("AAA", SELL, Decimal(50))])},
+        {},
+        {},
+    ),
+    "RC-35": Scenario(ReasonCode.MARGIN_INSUFFICIENT, {}, {}, {"margin_buffer": "0.9876"}),
+    "RC-37": Scenario(
+        ReasonCode.STATE_UNRESOLVED, {"open_orders": [OpenOrder("AAA", BUY, is_unresolved=True)]}, {}, {}
+    ),
+    "RC-40": Scenario(ReasonCode.ENVIRONMENT_MISMATCH, {"day": {"configured_broker": "alpaca"}}, {}, {}),
+}
+ALONE = [rule for rule in RULES if rule.rule_id not in {"RC-32", "RC-38"}]
+"""The rules that object alone and to one intent: a latched breaker reduces the account too, a group is several."""
 
 SWITCHED_ON = dict.fromkeys([key for rule in RULES for key in rule.limit_keys if getattr(DEFAULTS, key) is None], 1)
 """The limits that do not bind by default, so wide that nothing ordinary meets them."""
@@ -92,6 +211,27 @@ WIDENED: dict[str, tuple[str, Any]] = {
     "stop_all_drawdown": ("RC-31", "0.2"),
     "max_strategy_exposure": ("RC-36", "0.05"),
     "max_stress_loss": ("RC-39", "0.0164"),
+    "approval_ttl": ("RC-02", timedelta(seconds=121)),
+    "max_reference_age_s": ("RC-04b", 61),
+    "cut_off_margin_s": ("RC-05a", 29),
+    "max_clock_skew_ms": ("RC-05b", 501),
+    "max_limit_distance": ("RC-15a", "0.0502"),
+    "max_stop_distance": ("RC-15b", "0.2002"),
+    "max_spread": ("RC-15c", "0.0104"),
+    "duplicate_window_s": ("RC-19", 29),
+    "allow_self_cross": ("RC-20", True),
+    "max_open_orders_symbol": ("RC-26a", 2),
+    "max_open_orders": ("RC-26b", 2),
+    "max_symbol_orders_second": ("RC-27a", 2),
+    "max_strategy_orders_minute": ("RC-27b", 2),
+    "max_orders_minute": ("RC-27c", 2),
+    "max_session_orders": ("RC-28a", 2),
+    "max_session_turnover": ("RC-28b", "0.0995"),
+    "max_session_reversals": ("RC-28c", 2),
+    "max_heartbeat_age_s": ("RC-29a", 91),
+    "max_reconciliation_age_s": ("RC-29b", 121),
+    "max_connection_age_s": ("RC-29c", 61),
+    "margin_buffer": ("RC-35", "0.9875"),
 }
 
 

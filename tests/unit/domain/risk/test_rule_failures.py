@@ -23,6 +23,12 @@ QTY, POSITION = ("qty", NOT_POSITIVE), ("positions[AAA]", ABSENT)
 WORKING = ("working_buys[AAA]", NOT_UNSIGNED)
 
 REDUCING = {"trading_state": TradingState.REDUCING}
+AT_BROKER = {"day": {"link": {}}}
+OF_THE_DAY = [
+    "RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-08", "RC-09", "RC-11a", "RC-11b",
+    "RC-12", "RC-15a", "RC-15b", "RC-15c", "RC-20", "RC-29a", "RC-29b", "RC-29c", "RC-34", "RC-37", "RC-40",
+]  # fmt: skip
+"""Rules that need the circumstances of the review."""
 
 # Rule, the account and order in which it needs them, then each input with the values that count as missing.
 NEEDS: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, tuple[Any, ...]]]]] = [
@@ -70,6 +76,29 @@ NEEDS: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, tuple[Any
     ),
     ("RC-22", {"positions": {"BBB": 1}, "reference_prices": {"AAA": 50}}, {}, [("marks[BBB]", NOT_POSITIVE)]),
     ("RC-38", {}, {}, [QTY]),
+    *((rule_id, {}, {}, [("circumstances", (None,))]) for rule_id in OF_THE_DAY),
+    ("RC-05b", AT_BROKER, {}, [("circumstances.link.clock_skew_ms", (None,))]),
+    (
+        "RC-15a",
+        {"day": {"terms": {"limit_usd": Decimal(50)}}},
+        {},
+        [PRICES, ("circumstances.terms.limit_usd", NOT_POSITIVE[1:])],
+    ),
+    (
+        "RC-15b",
+        {"day": {"terms": {"stop_usd": Decimal(60)}}},
+        {},
+        [PRICES, ("circumstances.terms.stop_usd", NOT_POSITIVE[1:])],
+    ),
+    ("RC-15c", AT_BROKER, {}, [("circumstances.link.quotes", ({},))]),
+    ("RC-29a", AT_BROKER, {}, [("circumstances.link.heartbeat_at", (None,))]),
+    ("RC-29b", AT_BROKER, {}, [("circumstances.link.reconciled_at", (None,))]),
+    ("RC-29c", AT_BROKER, {}, [("circumstances.link.connected_at", (None,))]),
+    ("RC-19", {}, {}, [("qty", ABSENT)]),
+    ("RC-34", {}, {}, [("start_equity_usd", NOT_POSITIVE)]),
+    ("RC-32", {}, {}, [QTY]),
+    ("RC-33", {}, {}, [QTY]),
+    ("RC-35", {}, {}, [PRICES, EQUITY, QTY, POSITION, WORKING]),
     ("RC-30", {}, {}, [EQUITY, ("start_equity_usd", NOT_POSITIVE)]),
     ("RC-31", {}, {}, [EQUITY, ("high_water_mark_usd", NOT_POSITIVE)]),
 ]
@@ -82,7 +111,18 @@ MARKET_NEEDS = [
     ("RC-39", "max_stress_loss", "beta[AAA]"),
 ]
 # Net exposure needs prices alone; without a sector or a correlation a symbol counts as the worst that it may be.
-NEEDS_NO_MARKET = {"RC-03", "RC-23a", "RC-24", "RC-25"}
+NEEDS_NO_MARKET = {"RC-03", "RC-04b", "RC-23a", "RC-24", "RC-25"}
+
+COUNTED = [
+    ("RC-26a", "max_open_orders_symbol"),
+    ("RC-26b", "max_open_orders"),
+    ("RC-27a", "max_symbol_orders_second"),
+    ("RC-27b", "max_strategy_orders_minute"),
+    ("RC-27c", "max_orders_minute"),
+    ("RC-28a", "max_session_orders"),
+    ("RC-28b", "max_session_turnover"),
+    ("RC-28c", "max_session_reversals"),
+]
 
 CASES = [
     pytest.param(rule_id, account, order, needed, value, id=f"{rule_id}-{needed}-{value}")
@@ -93,7 +133,10 @@ CASES = [
 
 
 def spoil(record: Any, needed: str, value: Any) -> Any:
-    """`record` with one number replaced: `field` or `field[key]`, where alpha stands for its position in AAA."""
+    """`record` with one number replaced: `field`, `part.field` or `field[key]`; alpha is its position in AAA."""
+    outer, dot, inner = needed.partition(".")
+    if dot:
+        return replace(record, **{outer: spoil(getattr(record, outer), inner, value)})
     field, _, key = needed.rstrip("]").partition("[")
     if not key:
         return replace(record, **{field: value})
@@ -114,7 +157,8 @@ def test_rule_without_an_input_it_needs_denies_as_missing(
     assert verdict.outcome is Outcome.DENIED
     assert verdict.approved_qty == 0
     assert (check.is_passed, check.reason_code, check.allowed_qty) == (False, ReasonCode.INPUT_MISSING, None)
-    assert check.inputs["missing"] == needed.replace("alpha", "('alpha', 'AAA')")
+    missing = needed.rpartition(".")[2].replace("alpha", "('alpha', 'AAA')")
+    assert check.inputs["missing"] == (f"{missing}[AAA]" if missing == "quotes" else missing)
 
 
 @pytest.mark.parametrize(("rule_id", "limit", "missing"), MARKET_NEEDS)
@@ -128,6 +172,23 @@ def test_rule_without_the_market_it_needs_denies_where_its_limit_is_set(
     assert check.inputs["missing"] == missing
 
 
+@pytest.mark.parametrize(("rule_id", "limit"), COUNTED)
+def test_rule_that_counts_orders_denies_without_a_quantity_where_its_limit_is_set(
+    rule_id: str, limit: str, snapshot: Any, intent: Any, limits: Any
+) -> None:
+    (verdict,) = review([replace(intent(), qty=NAN)], snapshot(), limits(**{limit: 5}))
+    (check,) = [check for check in verdict.checks if check.rule_id == rule_id]
+    assert (check.reason_code, check.inputs["missing"]) == (ReasonCode.INPUT_MISSING, "qty")
+
+
+def test_age_of_the_reference_price_is_missing_input_where_nothing_is_known_of_the_moment(
+    snapshot: Any, intent: Any, limits: Any
+) -> None:
+    (verdict,) = review([intent()], snapshot(circumstances=None), limits(max_reference_age_s=60))
+    (check,) = [check for check in verdict.checks if check.rule_id == "RC-04b"]
+    assert (check.reason_code, check.inputs["missing"]) == (ReasonCode.INPUT_MISSING, "circumstances")
+
+
 def test_rule_whose_limit_is_not_set_passes_and_says_so(snapshot: Any, intent: Any, limits: Any) -> None:
     (verdict,) = review([intent()], snapshot(), limits())
     (check,) = [check for check in verdict.checks if check.rule_id == "RC-24"]
@@ -137,7 +198,7 @@ def test_rule_whose_limit_is_not_set_passes_and_says_so(snapshot: Any, intent: A
 
 def test_rule_of_the_catalogue_is_listed_with_its_needs() -> None:
     # RC-03 has no missing input: an absent gate is a closed gate, which its boundaries show.
-    listed = {rule_id for rule_id, *_ in (*NEEDS, *MARKET_NEEDS)} | NEEDS_NO_MARKET
+    listed = {rule_id for rule_id, *_ in (*NEEDS, *MARKET_NEEDS, *COUNTED)} | NEEDS_NO_MARKET
     assert listed == {rule.rule_id for rule in RULES}
 
 
@@ -176,6 +237,13 @@ def test_review_with_everything_missing_lists_every_reason_and_stores_no_nan(
     assert (verdict.reference_price, verdict.equity_usd) == (None, None)
 
 
+RECHECKED = [
+    "RC-01a", "RC-01b", "RC-02", "RC-03", "RC-04a", "RC-04b", "RC-05a", "RC-05b", "RC-07a", "RC-07b", "RC-08",
+    "RC-09", "RC-12", "RC-17", "RC-20", "RC-26a", "RC-26b", "RC-27a", "RC-27b", "RC-27c", "RC-28a", "RC-28b",
+    "RC-28c", "RC-29a", "RC-29b", "RC-29c", "RC-30", "RC-31", "RC-32", "RC-33", "RC-37", "RC-40",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "rule_id"),
     [
@@ -190,7 +258,7 @@ def test_recheck_after_the_account_changed_fails_that_rule_only(
     changes: Any, rule_id: str, snapshot: Any, intent: Any, limits: Any
 ) -> None:
     checks = recheck(intent(qty=500), Decimal(100), snapshot(**changes), limits())
-    assert [check.rule_id for check in checks] == ["RC-01a", "RC-01b", "RC-03", "RC-17", "RC-30", "RC-31"]
+    assert [check.rule_id for check in checks] == RECHECKED
     assert [check.rule_id for check in checks if not check.is_passed] == [rule_id]
 
 

@@ -191,3 +191,16 @@ def test_symbols_of_a_test_are_tradable_at_all_times() -> None:
 
     assert standings.of("IBM", utc("1990-01-01")) == {LISTED, TRADABLE}
     assert standings.of("MSFT", utc("1990-01-01")) == frozenset()
+
+
+def test_standings_are_ordinary_where_nothing_but_trading_happened() -> None:
+    standings = Standings(
+        [*always_tradable(["IBM", "MSFT"]).spans, *halt_spans([halt("2024-06-04", "2024-06-03T15:00")])]
+    )
+    morning, noon, later = utc("2024-06-03T13:30"), utc("2024-06-03T15:00"), utc("2024-06-04T15:00")
+
+    assert standings.are_ordinary(["IBM", "MSFT"], noon, later)
+    assert standings.are_ordinary(["MSFT"], morning, later)
+    assert not standings.are_ordinary(["IBM"], morning, later)
+    assert not standings.are_ordinary(["AAPL"], noon, later)
+    assert not Standings(halt_spans([halt("2024-06-04", reason="MWC3")])).are_ordinary([], noon, later)

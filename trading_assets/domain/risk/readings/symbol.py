@@ -1,0 +1,122 @@
+"""Readings of the symbol and the prices of the order: its standing, the grid of its prices, what is bid and asked."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from trading_assets.domain.market.tick_sizes import tick_size
+from trading_assets.domain.risk.inputs import InputMissingError, positive
+from trading_assets.domain.risk.readings.circumstances import circumstances
+from trading_assets.domain.risk.rules.ruling import MILLION, Flag, Usd
+from trading_assets.domain.risk.standings import Condition
+
+if TYPE_CHECKING:
+    from trading_assets.domain.risk.case import Case, Standing
+
+
+def tick_from_one(standing: Standing) -> Usd:
+    """The step of prices from one dollar on, as the law is on the day."""
+    return int(tick_size(standing.snapshot.session_date).from_one_usd * MILLION)
+
+
+def tick_below_one(standing: Standing) -> Usd:
+    return int(tick_size(standing.snapshot.session_date).below_one_usd * MILLION)
+
+
+def limit_price(standing: Standing) -> Usd:
+    """0 for an order without one, such as a market order."""
+    return _order_price(circumstances(standing).terms.limit_usd, "limit_usd")
+
+
+def stop_price(standing: Standing) -> Usd:
+    """0 for an order without one; a protective leg has its price from the entry's execution and is no order yet."""
+    return _order_price(circumstances(standing).terms.stop_usd, "stop_usd")
+
+
+def is_listed(case: Case) -> Flag:
+    """Whether the symbol means an instrument on this day, as far as was known."""
+    return _is(case, Condition.LISTED)
+
+
+def is_tradable(case: Case) -> Flag:
+    return _is(case, Condition.TRADABLE)
+
+
+def is_other_class(case: Case) -> Flag:
+    """Whether it is something else than a US equity."""
+    return _is(case, Condition.OTHER_CLASS)
+
+
+def is_over_the_counter(case: Case) -> Flag:
+    return _is(case, Condition.OVER_THE_COUNTER)
+
+
+def is_restricted(case: Case) -> Flag:
+    return _is(case, Condition.RESTRICTED)
+
+
+def is_watched(case: Case) -> Flag:
+    return _is(case, Condition.WATCHED)
+
+
+def has_unresolved_action(case: Case) -> Flag:
+    """Whether a corporate action of today or the next session leaves open what a share becomes."""
+    return _is(case, Condition.UNRESOLVED_ACTION)
+
+
+def is_halted(case: Case) -> Flag:
+    return _is(case, Condition.HALTED)
+
+
+def is_market_halted(case: Case) -> Flag:
+    """Whether a circuit breaker of the exchanges has stopped all trading."""
+    return _is(case, Condition.MARKET_HALTED)
+
+
+def bid(case: Case) -> Usd:
+    """0 at a simulated broker, which has no quotes."""
+    return floor(_quote(case)[0] * MILLION)
+
+
+def ask(case: Case) -> Usd:
+    return ceil(_quote(case)[1] * MILLION)
+
+
+def _is(case: Case, condition: Condition) -> bool:
+    return condition in circumstances(case).standings.of(case.intent.symbol, case.snapshot.at)
+
+
+def _order_price(price: Decimal | None, name: str) -> int:
+    """To the micro-dollar; a finer price is on no grid and is rounded to one that is on none either."""
+    if price is None:
+        return 0
+    micros = positive(price, name) * MILLION
+    return int(micros) if micros == int(micros) else int(micros) // 10 * 10 + 1
+
+
+def _quote(case: Case) -> tuple[Decimal, Decimal]:
+    link = circumstances(case).link
+    if link is None:
+        return Decimal(0), Decimal(0)
+    if case.intent.symbol not in link.quotes:
+        raise InputMissingError("quotes", case.intent.symbol)
+    of_bid, of_ask = link.quotes[case.intent.symbol]
+    return positive(of_bid, "bid", case.intent.symbol), positive(of_ask, "ask", case.intent.symbol)
+
+
+OF_ACCOUNT = (tick_from_one, tick_below_one, limit_price, stop_price)
+OF_ORDER = (
+    is_listed,
+    is_tradable,
+    is_other_class,
+    is_over_the_counter,
+    is_restricted,
+    is_watched,
+    has_unresolved_action,
+    is_halted,
+    is_market_halted,
+    bid,
+    ask,
+)
