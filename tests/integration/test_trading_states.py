@@ -17,7 +17,9 @@ from click.testing import CliRunner, Result
 from trading_assets.adapters.account_terms import account_name, rules_of
 from trading_assets.adapters.errors import ContractBroken, NotFound
 from trading_assets.adapters.plugins import load_strategies
+from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.market_record import read_market_record
@@ -35,6 +37,7 @@ from trading_assets.cli import trading
 from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.defs.risk.trading_states import flatten_positions_job, halt_trading_job
 from trading_assets.domain.backtest import Terms, trade
+from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
 from trading_assets.domain.market.sessions import session, session_before, sessions_between
 from trading_assets.domain.risk.status import headline
 from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, Command, Scope, states_of
@@ -67,9 +70,10 @@ def filled(database: Database) -> Database:
     """With bars of three months, open gates and one target a session of the last days."""
     (one,) = load_strategies(SETTINGS)
     begin = session_before(DAYS[0], 60)
+    source = SampleSource()
     with database.transaction() as connection:
-        bars = SampleSource().bars(["IBM"], Timeframe.SESSION, begin, DAYS[-1], datetime.now(UTC))
-        store_bars(connection, bars)
+        store_instruments(connection, source.instruments(["IBM"]), source.name)
+        store_bars(connection, source.bars(["IBM"], Timeframe.SESSION, begin, DAYS[-1], datetime.now(UTC)))
         connection.execute("update ops.quality_gates set state = 'open'")
         for day, weight in zip(DAYS, WANTED, strict=True):
             connection.execute(
@@ -283,6 +287,45 @@ def test_backtest_backfill_and_backfill_in_parts_restrict_alike(
         (DAYS.index(one.intent.session_date), one.intent.purpose.value, one.outcome.value) for one in journal.verdicts
     ]
     assert of_backtest == decided(history)
+
+
+def test_refusals_in_the_record_of_orders_trip_their_breaker(history: Database) -> None:
+    settings = overridden(SETTINGS, {"risk.breakers": {"order_errors": {"limit": 1, "action": "halt"}}})
+    TradingDesk(history, settings, AFTERWARDS).replay(DAYS[0], DAYS[2])
+    at = close(3) + timedelta(seconds=5)
+    TradingDesk(history, settings, at).decide(DAYS[3])
+    TradingDesk(history, settings, at).submit(DAYS[3])
+    with history.transaction() as connection:
+        connection.execute(
+            "insert into execution.order_events (client_order_id, event_no, status, qty, at, session_date) "
+            "select client_order_id, event_no + 1, 'REJECTED', working_qty, %s, session_date "
+            "from execution.order_states where session_date = %s",
+            (at, DAYS[3]),
+        )
+    later = at + timedelta(seconds=59)
+    TradingDesk(history, settings, later).take_fills(DAYS[3])
+    with history.transaction() as connection:
+        ((breaker, tripped_at, cause),) = connection.execute(
+            "select breaker, at, cause from risk.breaker_events"
+        ).fetchall()
+        (blocked,) = trading_status(connection, settings, later).restrictions
+    assert (breaker, tripped_at, cause["value"], cause["action"]) == ("order_errors", later, "1", "halt")
+    assert blocked.text.startswith("order_errors tripped")
+    TradingDesk(history, settings, close(4) + timedelta(seconds=5)).decide(DAYS[4])
+    assert decided(history)[-1] == (4, "reduce", "denied")
+
+
+def test_replay_lives_through_a_breaker_that_the_record_of_orders_tripped(history: Database) -> None:
+    desk = TradingDesk(history, SETTINGS, AFTERWARDS)
+    account_id = desk.replay(DAYS[0], DAYS[5]).account_id
+    tripped = BreakerEvent(account_id, "latency", 1, BreakerState.TRIPPED, close(5) + timedelta(hours=1), DAYS[5])
+    with history.transaction() as connection:
+        ledger.record(connection, Journal(breaker_events=[tripped]))
+    desk.replay(DAYS[6], DAYS[7])
+    assert decided(history)[-2:] == [(6, "open", "denied"), (7, "open", "denied")]
+    before = ledger_hash(history)
+    desk.replay(DAYS[0], DAYS[-1])
+    assert ledger_hash(history) == before
 
 
 # From outside -------------------------------------------------------------------------------------
