@@ -111,11 +111,12 @@ def test_sdk_left_to_itself_would_send_the_order_twice(alpaca: LocalAlpaca, brok
 
 
 def test_submit_to_a_broker_that_stays_silent_is_unknown_after_the_timeout(alpaca: LocalAlpaca) -> None:
-    broker = impatient(alpaca, read_timeout_s=0.1)
-    broker.account()
-    alpaca.switchboard.switch_on(delay_s=0.3)
+    broker = impatient(alpaca, read_timeout_s=0.2)
+    broker._is_account_known = True
+    alpaca.switchboard.switch_on(delay_s=30.0)
 
     assert broker.submit(ORDER).status is OrderStatus.SUBMIT_UNKNOWN
+    assert alpaca.is_asked.wait(10.0)
     assert len(alpaca.posts()) == 1
 
 

@@ -39,7 +39,7 @@ HOLIDAY = date(2024, 7, 4)
 CASH = Decimal(100_000)
 ACCOUNT = "PA0LOCAL0001"
 HOUR = timedelta(hours=1)
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 STEADY = FillModel(slippage_bps=Decimal(0), volume_limit=Decimal("0.025"))
 INSTRUMENTS = (
     Instrument("AAA", "Alpha", "NYSE", True, True, is_fractionable=True, is_easy_to_borrow=True),

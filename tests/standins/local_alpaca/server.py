@@ -47,8 +47,8 @@ class Asked:
 class LocalAlpaca:
     """`venue` is to be touched with `lock` held, while the server runs. `asked` are all requests so far.
 
-    `is_heard` is set once anybody listens to the stream. `on_answer` sees every answer in Alpaca's own words: method,
-    path, status and JSON value.
+    `is_asked` is set by the first of them, `is_heard` once anybody listens to the stream. `on_answer` sees every
+    answer in Alpaca's own words: method, path, status and JSON value.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class LocalAlpaca:
         self.asked: list[Asked] = []
         self.lock = threading.RLock()
         self.stopping = threading.Event()
+        self.is_asked = threading.Event()
         self.is_heard = threading.Event()
         self._clients: list[StreamClient] = []
         venue.listeners.append(self._tell)
@@ -112,6 +113,7 @@ class LocalAlpaca:
     def reply_to(self, asked: Asked, key: str | None) -> Reply:
         """The answer to a request, as the switchboard lets it through."""
         self.asked.append(asked)
+        self.is_asked.set()
         fault = self.switchboard.take(asked.method, asked.path)
         if fault is None:
             return self._answer(asked, key)
