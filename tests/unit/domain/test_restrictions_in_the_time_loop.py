@@ -20,7 +20,6 @@ from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.protections import Protection, ProtectionKind
 from trading_assets.domain.risk.regime import Regime
 from trading_assets.domain.risk.standings import always_tradable
-from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.risk.trading_states import EVERY_ACCOUNT, Command, Scope, StateChange, states_of
 from trading_assets.domain.risk.verdicts import TradingState
 from trading_assets.domain.simulation import OPERATOR, Account, Moment, Rules, open_book, walk
