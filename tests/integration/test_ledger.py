@@ -427,6 +427,9 @@ def facts(account: Account) -> dict[str, Any]:
         "breaker_events": account.breaker_events,
         "session_fills": sorted(account.session_fills, key=lambda fill: fill.execution_id),
         "start_equity_usd": account.start_equity_usd,
+        "session_orders": sorted(account.session_orders),
+        "day_trades": account.day_trades,
+        "unsettled": sorted(fill.execution_id for fill in account.unsettled),
         "session_date": account.session_date,
         "as_of": account.as_of,
     }

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from trading_assets.domain.execution.account_activity import (
+    LOOK_BACK,
     can_have_day_trades,
     day_trade_record,
     day_trades_of,
@@ -558,6 +559,7 @@ def _end_counts(account: Account, day: date) -> None:
         for (_, symbol), position in account.book.positions.items():
             held[symbol] += position.qty
         account.day_trades[account.session_date] = day_trades_of(fills, held)
+    account.day_trades = {past: count for past, count in account.day_trades.items() if day - LOOK_BACK <= past}
     account.unsettled = unsettled_sales([*account.unsettled, *fills], day)
     account.session_fills, account.session_orders = [], []
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, LiteralString
 
 from trading_assets.adapters.postgres.records import select
-from trading_assets.domain.execution.account_activity import can_have_day_trades, day_trades_of, unsettled_sales
+from trading_assets.domain.execution.account_activity import (
+    LOOK_BACK,
+    can_have_day_trades,
+    day_trades_of,
+    unsettled_sales,
+)
 from trading_assets.domain.execution.ledger import Fill
 from trading_assets.domain.risk.activity import SentOrder
 
 if TYPE_CHECKING:
     import psycopg
-
-LONGEST_LOOK_BACK = timedelta(days=14)
-"""Calendar days that surely hold the sessions of the pattern day trader and of the longest settlement."""
 
 
 def session_orders(connection: psycopg.Connection, account_id: str, day: date, as_of: datetime) -> list[SentOrder]:
@@ -43,7 +45,7 @@ def past_unsettled_sales(fills: Iterable[Fill], day: date) -> list[Fill]:
 
 
 def _recent(fills: Iterable[Fill], day: date) -> list[Fill]:
-    return [fill for fill in fills if day - LONGEST_LOOK_BACK <= fill.session_date < day]
+    return [fill for fill in fills if day - LOOK_BACK <= fill.session_date < day]
 
 
 _SESSION_ORDERS: LiteralString = """

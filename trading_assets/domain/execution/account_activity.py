@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from trading_assets.domain.execution.ledger import Fill
@@ -31,6 +31,9 @@ from trading_assets.domain.values import ZERO, Side, money
 
 UNRESOLVED = frozenset({OrderStatus.SUBMIT_UNKNOWN, OrderStatus.HELD})
 """An order that is no leg is held when the broker says something of it that nobody knows the meaning of."""
+
+LOOK_BACK = timedelta(days=14)
+"""Calendar days that surely hold the sessions of the pattern day trader and of the longest settlement."""
 
 _AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.TRAILING_STOP})
 
