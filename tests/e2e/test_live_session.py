@@ -79,6 +79,7 @@ LIVE_FILLS = (
     "select count(*) from execution.fills join execution.orders using (client_order_id) "
     f"where orders.session_date = '{LIVE}'"
 )
+MEASURED = f"select count(*) from risk.portfolio_risk where session_date = '{LIVE}'"
 UNFINISHED = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "MANAGED", "CANCELING"]
 
 
@@ -179,6 +180,13 @@ class Platform:
 
         assert wait_until(ended, f"{job} {day}") == "SUCCESS", f"{job} of {day}: run {run_id}"
 
+    def stop_sensor(self, name: str) -> None:
+        selector = {"repositoryLocationName": "trading", "repositoryName": "__repository__", "sensorName": name}
+        query = "query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor { id } } }"
+        stop = "mutation($id: String) { stopSensor(id: $id) { ... on StopSensorMutationResult { __typename } } }"
+        sensor_id = self.ask(query, s=selector)["sensorOrError"]["id"]
+        assert self.ask(stop, id=sensor_id)["stopSensor"]["__typename"] == "StopSensorMutationResult"
+
     def runs(self, **wanted: Any) -> list[dict[str, str]]:
         query = "query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results { jobName status } } } }"
         return list(self.ask(query, f=wanted)["runsOrError"]["results"])
@@ -275,6 +283,9 @@ def test_rehearsed_session_has_the_ledger_of_a_backfill(
             before = ledger_hash(platform.database)
             platform.run("hourly_tick_job", LIVE, ["risk/approved_orders"])
             assert ledger_hash(platform.database) == before
+            wait_until(lambda: platform.count(MEASURED), "the risk sensor to have the book measured")
+            # From here on it would only cost time.
+            platform.stop_sensor("risk_sensor")
     platform.set_clock(session(LIVE).closes_at + timedelta(minutes=15))
     platform.run("end_of_day_job", LIVE, ["execution/fills", "execution/positions"])
 
@@ -286,6 +297,7 @@ def test_rehearsed_session_has_the_ledger_of_a_backfill(
     # One run a decision, however often the sensor looked in between.
     assert jobs["execute_trades_job", "SUCCESS"] == decisions_with_orders(expected)
     assert jobs["manage_orders_job", "SUCCESS"] >= 1
+    assert jobs["monitor_risk_job", "SUCCESS"] >= 1
     assert {status for _, status in jobs} == {"SUCCESS"}
 
 

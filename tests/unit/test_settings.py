@@ -224,6 +224,7 @@ def test_company_vendor_is_the_named_one_or_the_first_that_knows_companies(
         ("broker:", "yahoo: {requests_per_minute: 5}\nbroker:"),
         ("broker:", "comparison: {vendors: [yahoo], tolerance_bps: 5}\nbroker:"),
         ("broker:", "halts_file: ~/halts.csv\nbroker:"),
+        ("broker:", "risk_monitor: {benchmark: SPY, max_value_at_risk: 0.02}\nbroker:"),
         ("broker:", "notifications: {email: {sender: a@example.com, recipients: [b@example.com]}}\nbroker:"),
         ("  max_position: 0.1", "  max_position: 0.10\n  allow_short: false"),
     ],
