@@ -18,6 +18,7 @@ from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.definitions import OWNERS, defs
 from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
+from trading_assets.defs.risk.jobs import risk_sensor
 from trading_assets.settings import PROJECT_ROOT
 
 GROUPS = {"ingestion", "strategy", "risk", "execution", "analytics", "notification", "operations"}
@@ -108,6 +109,7 @@ def test_every_asset_that_writes_a_table_reports_its_columns_and_rows(
         (execution_sensor, True, "No approval waits to be sent."),
         (order_sensor, False, "No account has traded yet."),
         (order_sensor, True, "No open order has a new bar."),
+        (risk_sensor, False, "No account has traded yet."),
     ],
 )
 def test_sensor_with_nothing_to_do_says_so(

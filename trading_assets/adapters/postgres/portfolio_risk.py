@@ -1,13 +1,13 @@
-"""Schema `risk`: what accounts risked at each measurement, the checks of their limits, and the alerts that followed.
+"""Schema `risk`: what is measured of accounts, and what they risked at each measurement.
 
-Measurements and checks are computed again from the ledger and may be replaced; alerts were told and are append-only.
+Measurements are computed from the ledger and may be replaced. How near limits are, and who was told, is in alerts.py.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import combinations
@@ -20,7 +20,6 @@ from psycopg import sql
 
 from trading_assets.adapters.postgres.database import Table, copy_rows, merge
 from trading_assets.adapters.postgres.records import rows, select
-from trading_assets.domain.risk.alerts import AlertEvent, LimitCheck
 from trading_assets.domain.risk.portfolio_risk import Holdings, PortfolioRisk
 from trading_assets.domain.risk.stress import MARKET_MOVES
 from trading_assets.domain.risk.watched_limits import Measurement
@@ -85,6 +84,8 @@ def store_measurements(connection: psycopg.Connection, measured: Sequence[Measur
     """Store measurements with all their parts; returns how many are new or changed."""
     if not measured:
         return 0
+    # Two runs at once would both insert the parts of the same measurement.
+    connection.execute("select pg_advisory_xact_lock(hashtext('risk.portfolio_risk'))")
     written = merge(connection, RISK, RISK_COLUMNS, map(_risk_row, measured))
     account_id, moments = measured[0].state.account_id, [each.at for each in measured]
     for table, (columns, parts) in _PARTS.items():
@@ -139,50 +140,6 @@ def forecasts_at_closes(
     return {session_date: tuple(figures) for session_date, *figures in known}
 
 
-# Limits and alerts -----------------------------------------------------------------------------------
-
-
-def store_checks(connection: psycopg.Connection, account_id: str, checks: Sequence[LimitCheck]) -> int:
-    """Store checks, in place of those of the same moments; returns how many are new or changed."""
-    moments, names = [check.at for check in checks], [check.limit_name for check in checks]
-    connection.execute(
-        "delete from risk.limit_checks where account_id = %s and at = any(%s) and (at, limit_name) not in "
-        "(select * from unnest(%s::timestamptz[], %s::text[]))",
-        (account_id, moments, moments, names),
-    )
-    return merge(connection, CHECKS, CHECK_COLUMNS, (_check_row(account_id, check) for check in checks))
-
-
-def checks_since(connection: psycopg.Connection, account_id: str, first: date) -> list[LimitCheck]:
-    """The checks of session `first` and all later ones, in order of time."""
-    return select(connection, LimitCheck, _CHECKS, account_id=account_id, first=first)
-
-
-def newest_alerts(connection: psycopg.Connection, account_id: str) -> dict[str, AlertEvent]:
-    """The newest event of each limit, by its name."""
-    query: LiteralString = (
-        "select account_id, limit_name, event_no, state, previous, at, session_date, value, limit_value, detail "
-        "from risk.alerts where account_id = %(account_id)s"
-    )
-    return {event.limit_name: event for event in select(connection, AlertEvent, query, account_id=account_id)}
-
-
-def record_alerts(connection: psycopg.Connection, events: Iterable[AlertEvent]) -> int:
-    """Append the events; returns how many."""
-    columns = [field.name for field in fields(AlertEvent)]
-    return copy_rows(
-        connection,
-        sql.Identifier("risk", "alert_events"),
-        columns,
-        ([getattr(event, name) for name in columns] for event in events),
-    )
-
-
-def lock_alerts(connection: psycopg.Connection) -> None:
-    """Two runs at once would both tell the same change; held until this transaction ends."""
-    connection.execute("select pg_advisory_xact_lock(hashtext('risk.alert_events'))")
-
-
 # Rows ------------------------------------------------------------------------------------------------
 
 RISK_COLUMNS = (
@@ -218,8 +175,6 @@ RISK_COLUMNS = (
 )
 _TAIL_COLUMNS = RISK_COLUMNS[18:27]
 RISK = Table("risk.portfolio_risk", RISK_COLUMNS[:2], RISK_COLUMNS[2:])
-CHECK_COLUMNS = ("account_id", "at", "limit_name", "session_date", "value", "limit_value", "detail", "missing")
-CHECKS = Table("risk.limit_checks", CHECK_COLUMNS[:3], CHECK_COLUMNS[3:])
 
 
 def _risk_row(measured: MeasuredRisk) -> tuple[Any, ...]:
@@ -316,19 +271,6 @@ _PARTS: Mapping[str, tuple[tuple[str, ...], Any]] = {
 }
 
 
-def _check_row(account_id: str, check: LimitCheck) -> tuple[Any, ...]:
-    return (
-        account_id,
-        check.at,
-        check.limit_name,
-        check.session_date,
-        check.value,
-        check.limit,
-        check.detail,
-        check.missing,
-    )
-
-
 def _finite(number: float) -> float | None:
     return number if isfinite(number) else None
 
@@ -384,11 +326,6 @@ _MEASUREMENTS: LiteralString = """
 _SECTORS: LiteralString = """
     select at, sector, gross_usd from risk.sector_risk
     where account_id = %(account_id)s and session_date between %(first)s and %(last)s
-"""
-_CHECKS: LiteralString = """
-    select limit_name, at, session_date, value, limit_value as "limit", detail, missing from risk.limit_checks
-    where account_id = %(account_id)s and session_date >= %(first)s
-    order by at, limit_name
 """
 _FORECASTS: LiteralString = """
     select distinct on (session_date) session_date, var_95_usd / equity_usd::float8, var_99_usd / equity_usd::float8,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trading_assets.adapters.postgres import alerts
 from trading_assets.adapters.postgres import portfolio_risk as store
 from trading_assets.adapters.postgres.analytics import reported_account
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
@@ -83,18 +84,18 @@ class RiskMonitor:
         """
         with self.database.transaction() as connection:
             account_id = reported_account(connection).account_id
-            store.lock_alerts(connection)
+            alerts.lock_alerts(connection)
             limits_at = self._limits(connection)
             checks = [
                 check
                 for measured in store.measurements(connection, account_id, first, last)
                 for check in check_limits(measured, limits_at(measured.at))
             ]
-            store.store_checks(connection, account_id, checks)
-            judged = store.checks_since(connection, account_id, first)
-            events = changes(account_id, judged, store.newest_alerts(connection, account_id))
+            alerts.store_checks(connection, account_id, checks)
+            judged = alerts.checks_since(connection, account_id, first)
+            events = changes(account_id, judged, alerts.newest_alerts(connection, account_id))
             enqueue(connection, [limit_alert(event) for event in events])
-            return store.record_alerts(connection, events)
+            return alerts.record_alerts(connection, events)
 
     def _limits(self, connection: psycopg.Connection) -> Callable[[datetime], dict[str, Decimal | None]]:
         """The watched limits in force at a moment (UTC)."""
