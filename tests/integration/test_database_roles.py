@@ -20,7 +20,7 @@ READER_ROLE = "trading_reader"
 REVIEW = ("risk.verdicts", "risk.verdict_checks", "risk.approvals", "risk.breaker_events")
 EXECUTION = ("execution.accounts", "execution.orders", "execution.order_events", "execution.fills")
 DECISIONS = ("strategy.indicators", "strategy.signals", "strategy.targets", "strategy.states", "strategy.pairs")
-DECLARED = ("risk.limits", "risk.limit_confirmations", "risk.state_events", "strategy.promotions")
+DECLARED = ("risk.limits", "risk.limit_confirmations", "risk.restrictions", "risk.state_events", "strategy.promotions")
 REFUSED = {
     STRATEGY_ROLE: (*REVIEW, *EXECUTION, *DECLARED, "market.bars", "ops.quality_gates"),
     RISK_ROLE: (*EXECUTION, *DECISIONS, *DECLARED, "market.bars", "ops.quality_gates"),

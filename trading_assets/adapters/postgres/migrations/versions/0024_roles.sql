@@ -38,8 +38,9 @@ begin
     grant execute on function strategy.add_indicator to trading_strategy;
 
     grant insert, update, delete on all tables in schema risk to trading_risk;
-    -- Limits and trading states are set by persons.
-    revoke insert, update, delete on risk.limits, risk.limit_confirmations, risk.state_events from trading_risk;
+    -- Limits, lists and trading states are set by persons.
+    revoke insert, update, delete on risk.limits, risk.limit_confirmations, risk.restrictions, risk.state_events
+        from trading_risk;
 
     grant usage on schema analytics to trading_reader;
     grant select on all tables in schema analytics to trading_reader;
