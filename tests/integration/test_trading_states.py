@@ -309,8 +309,12 @@ def test_refusals_in_the_record_of_orders_trip_their_breaker(history: Database) 
             "select breaker, at, cause from risk.breaker_events"
         ).fetchall()
         (blocked,) = trading_status(connection, settings, later).restrictions
+        told = connection.execute(
+            "select subject from notification.messages where event = 'breaker_tripped'"
+        ).fetchall()
     assert (breaker, tripped_at, cause["value"], cause["action"]) == ("order_errors", later, "1", "halt")
     assert blocked.text.startswith("order_errors tripped")
+    assert told == [("Breaker order_errors tripped: trading is halted",)]
     TradingDesk(history, settings, close(4) + timedelta(seconds=5)).decide(DAYS[4])
     assert decided(history)[-1] == (4, "reduce", "denied")
 

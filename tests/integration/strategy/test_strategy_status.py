@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from trading_assets.adapters.errors import ContractBroken
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.strategy_states import set_status, state_events
@@ -51,6 +52,7 @@ def filled(database: Database) -> Database:
     """With bars, open gates and one target a session."""
     (one,) = load_strategies(SETTINGS)
     with database.transaction() as connection:
+        store_instruments(connection, SOURCE.instruments(["IBM"]), SOURCE.name)
         store_bars(connection, SOURCE.bars(["IBM"], Timeframe.SESSION, DAYS[0], DAYS[-1], datetime.now(UTC)))
         connection.execute("update ops.quality_gates set state = 'open'")
         for day, weight in zip(DAYS, WANTED, strict=True):

@@ -9,9 +9,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres import ledger
-from trading_assets.domain.journal import BreakerState, Journal
+from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.notification import messages
+from trading_assets.domain.risk.breakers import BreakerAction
 from trading_assets.domain.risk.verdicts import Outcome, TradingState
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def told_of(account_id: str, journal: Journal) -> list[messages.Message]:
     """What a person is told of a journal."""
     told = [messages.order_denied(verdict) for verdict in journal.verdicts if verdict.outcome is Outcome.DENIED]
     told += [
-        messages.breaker_tripped(
-            account_id, event.breaker, event.event_no, TradingState.REDUCING, event.cause, event.at
-        )
+        messages.breaker_tripped(account_id, event.breaker, event.event_no, _state_after(event), event.cause, event.at)
         for event in journal.breaker_events
         if event.state is BreakerState.TRIPPED
     ]
@@ -32,6 +31,11 @@ def told_of(account_id: str, journal: Journal) -> list[messages.Message]:
     for fill in journal.fills:
         fills[fill.session_date].append(fill)
     return told + [messages.orders_filled(account_id, day, filled) for day, filled in fills.items()]
+
+
+def _state_after(event: BreakerEvent) -> TradingState:
+    """What a tripped breaker leads to; one that is not configured reduces."""
+    return BreakerAction(event.cause.get("action", BreakerAction.REDUCE)).state
 
 
 def summaries_of(connection: psycopg.Connection, account_id: str, journal: Journal) -> list[messages.Message]:
