@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, get_type_hints
+from typing import Any
 
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.readings import account, activity, law, market, order, symbol, timing
-from trading_assets.domain.risk.rules.ruling import FLAG, MILLION, NUMBER, PPM, Unit
-from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
+from trading_assets.domain.risk.rules.ruling import MILLION
+from trading_assets.domain.risk.verdicts import AccountSnapshot, CheckResult, Intent
 
 Number = int | float
 Readings = Mapping[str, Callable[[Any], Number]]
@@ -37,66 +37,38 @@ OF_ORDER: Readings = _by_name(
 class Standing(dict[str, Number]):
     """The numbers that all intents of a moment share: the account's and the limits. Reading raises InputMissingError.
 
-    A limit is a reading too, under its own name: fractions in parts per million, times in seconds.
+    A limit is a reading too, under its own name: fractions in parts per million, times in seconds. `answers` are those
+    of rules, by id, that are the same for all intents of the moment; None: each intent has its own.
     """
 
     def __init__(self, snapshot: AccountSnapshot, limits: RiskLimits) -> None:
         super().__init__()
         self.snapshot, self.limits = snapshot, limits
-        self.texts = _Texts(self)
+        self.answers: dict[str, CheckResult | None] = {}
 
     def __missing__(self, name: str) -> Number:
         reading = OF_ACCOUNT.get(name)
-        number = self[name] = reading(self) if reading else limit_number(getattr(self.limits, name))[0]
+        number = self[name] = reading(self) if reading else limit_number(getattr(self.limits, name))
         return number
-
-    def text(self, name: str) -> str:
-        unit = UNITS.get(name) or limit_number(getattr(self.limits, name))[1]
-        return unit.text(self[name])
 
 
 class Case(dict[str, Number]):
-    """The numbers of one intent. Reading raises InputMissingError. `texts`: each of them as people read it."""
+    """The numbers of one intent, with those of the account that were read before. Reading raises InputMissingError."""
 
     def __init__(self, intent: Intent, standing: Standing, projection: Projection) -> None:
-        super().__init__()
+        super().__init__(standing)
         self.intent, self.standing, self.projection = intent, standing, projection
         self.snapshot, self.limits = standing.snapshot, standing.limits
-        self.texts = _Texts(self)
 
     def __missing__(self, name: str) -> Number:
         reading = OF_ORDER.get(name)
         number = self[name] = reading(self) if reading else self.standing[name]
         return number
 
-    def text(self, name: str) -> str:
-        return UNITS[name].text(self[name]) if name in OF_ORDER else self.standing.texts[name]
 
-
-class _Texts(dict[str, str]):
-    def __init__(self, numbers: Standing | Case) -> None:
-        super().__init__()
-        self._numbers = numbers
-
-    def __missing__(self, name: str) -> str:
-        text = self[name] = self._numbers.text(name)
-        return text
-
-
-def limit_number(limit: Any) -> tuple[Number, Unit]:
+def limit_number(limit: Any) -> Number:
     """A limit of RiskLimits as rules know it; its type says what it counts."""
-    if isinstance(limit, bool):
-        return limit, FLAG
     if isinstance(limit, Decimal):
-        return int(limit * MILLION), PPM
-    return (int(limit.total_seconds()) if isinstance(limit, timedelta) else limit), NUMBER
-
-
-def _unit(reading: Callable[[Any], Number]) -> Unit:
-    hint = get_type_hints(reading, localns={"Case": Case, "Standing": Standing}, include_extras=True)["return"]
-    unit: Unit = hint.__metadata__[0]
-    return unit
-
-
-UNITS: Mapping[str, Unit] = {name: _unit(reading) for name, reading in {**OF_ACCOUNT, **OF_ORDER}.items()}
-"""The unit of every reading that is not a limit."""
+        return int(limit * MILLION)
+    number: Number = int(limit.total_seconds()) if isinstance(limit, timedelta) else limit
+    return number

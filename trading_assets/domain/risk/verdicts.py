@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from trading_assets.domain.risk.activity import OpenOrder, SentOrder
 from trading_assets.domain.risk.circumstances import Circumstances
@@ -116,12 +118,12 @@ class AccountSnapshot:
     circumstances: Circumstances | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """One rule's answer to one intent.
 
     `value` and `limit` are USD, shares or shares of equity, as the rule's title says. A failed check sets `allowed_qty`
-    when it would let a part through: the most whole shares it accepts; None denies the whole intent.
+    when it would let a part through: the most whole shares it accepts; None denies the whole intent. `inputs` are the
+    numbers it was answered by, as text.
     """
 
     rule_id: str
@@ -130,7 +132,7 @@ class CheckResult:
     value: float | None
     limit: float | None
     allowed_qty: Decimal | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = MappingProxyType({})
 
 
 class Outcome(StrEnum):
