@@ -30,12 +30,12 @@ monitor_risk_job = dg.define_asset_job(
     description="Measures the book after every fill, and every quarter of an hour while the exchange is open.",
 )
 def risk_sensor(database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]) -> dg.RunRequest | dg.SkipReason:
-    now = clock.now()
-    today = newest_session(now)
     with database.transaction() as connection:
         account_id = ledger.current_account(connection)
         if account_id is None:
             return dg.SkipReason("No account has traded yet.")
+        now = clock.now()
+        today = newest_session(now)
         account = next(one for one in ledger.accounts(connection) if one.account_id == account_id)
         newest = store.newest_measurement(connection, account_id)
         filled_at = store.newest_fill(connection, account_id, today)
