@@ -6,11 +6,11 @@ What the facts mean for an order, and since when they count, is said in domain/r
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.adapters.postgres.restrictions import restrictions
-from trading_assets.domain.market.corporate_actions import CorporateAction
+from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction, DelistingReason
 from trading_assets.domain.risk.standings import (
     ActionVersion,
     Condition,
@@ -52,13 +52,15 @@ def _always(symbols: Collection[str], condition: Condition) -> list[Span]:
 
 
 def _actions(connection: psycopg.Connection, symbols: list[str]) -> list[ActionVersion]:
-    versions = rows(connection, _ACTIONS, symbols=symbols)
-    known = [row.pop("known_at") for row in versions]
-    actions = [CorporateAction(**row) for row in versions]
-    return [ActionVersion(action, known_at) for action, known_at in zip(actions, known, strict=True)]
+    versions = []
+    for row in rows(connection, _ACTIONS, symbols=symbols):
+        known_at, kind, reason = row.pop("known_at"), ActionKind(row.pop("kind")), row.pop("reason")
+        action = CorporateAction(**row, kind=kind, reason=reason and DelistingReason(reason))
+        versions.append(ActionVersion(action, known_at))
+    return versions
 
 
-_LISTINGS = """
+_LISTINGS: LiteralString = """
     select held.symbol, held.valid_from as first_day, held.valid_to as last_day, facts.is_tradable, facts.asset_class,
            facts.exchange, facts.delisted_on, facts.known_at
     from market.instrument_symbols as held
@@ -67,13 +69,13 @@ _LISTINGS = """
     order by held.symbol, held.valid_from, facts.known_at, facts.version, facts.source
 """
 
-_HALTS = """
+_HALTS: LiteralString = """
     select symbol, halted_at, resumed_at, reason, is_withdrawn, known_at
     from market.trading_halts
     order by symbol, halted_at, version
 """
 
-_ACTIONS = """
+_ACTIONS: LiteralString = """
     select symbol, ex_date, kind, split_ratio::numeric, amount_usd::numeric, pay_date, new_symbol,
            share_ratio::numeric, value_usd::numeric, reason, known_at
     from market.corporate_actions
