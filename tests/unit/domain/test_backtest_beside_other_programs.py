@@ -1,11 +1,13 @@
-"""A moving-average crossover trades, to the cent, what an independent program of a few lines of pandas trades.
+"""A moving-average crossover trades, to the cent, what others trade: a program of a few lines of pandas, and backtrader.
 
-Fixed fraction of equity, no fees, orders filled at the next open. Nothing of the platform computes the expected side.
+Fixed fraction of equity, orders filled at the next open. Nothing of the platform computes the expected side.
 """
 
 from __future__ import annotations
 
+import csv
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -17,6 +19,7 @@ from trading_assets.adapters.sample import SampleSource
 from trading_assets.domain import simulation
 from trading_assets.domain.backtest import KnownBars, MarketRecord, Terms, trade
 from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.domain.execution.ledger import FEE_KINDS
 from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk.limits import RiskLimits
@@ -27,7 +30,7 @@ from trading_assets.domain.strategy.portfolio import Sectors
 from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy
 from trading_assets.domain.tape import Tape
 from trading_assets.domain.values import Timeframe
-from trading_assets.settings import RiskSettings
+from trading_assets.settings import PROJECT_ROOT, RiskSettings
 from trading_assets.strategies.sma_crossover import SmaCrossover
 
 # Neither company split its shares or paid a dividend in these years.
@@ -112,3 +115,29 @@ def test_crossover_trades_and_ends_as_the_independent_program(monkeypatch: pytes
     assert len(trades) >= 50
     assert made == trades
     assert [float(point.equity_usd) for point in journal.equity] == pytest.approx(list(equity), rel=0, abs=0.005)
+
+
+def test_crossover_trades_pays_and_ends_as_backtrader_did() -> None:
+    """tests/data/make_backtrader_trades.py made the record, of the same bars, with the fees on sales."""
+    rows = list(csv.DictReader((PROJECT_ROOT / "tests" / "data" / "backtrader_trades.csv").open(encoding="utf-8")))
+    *expected_trades, end = rows
+    record = record_of(SampleSource().bars(SYMBOLS, Timeframe.SESSION, FIRST, LAST, session(LAST).closes_at))
+    rules = Rules(RiskLimits.of(UNBOUND.limits()), FillModel(slippage_bps=Decimal(0), volume_limit=Decimal(1)))
+
+    journal = trade(record, record.targets([CROSSOVER]), Terms("beside-backtrader", Decimal(CASH), rules))
+
+    made = sorted(
+        (str(fill.session_date), fill.symbol, str(int(fill.qty) * fill.side.sign), f"{fill.price:.4f}")
+        for fill in journal.fills
+    )
+    assert len(made) >= 50
+    assert made == [(row["session_date"], row["symbol"], row["shares"], row["price"]) for row in expected_trades]
+    paid: dict[str, Decimal] = defaultdict(Decimal)
+    for row in expected_trades:
+        paid[row["session_date"]] += Decimal(row["fee_usd"])
+    fees: dict[str, Decimal] = defaultdict(Decimal)
+    for activity in journal.activities:
+        if activity.kind in FEE_KINDS:
+            fees[str(activity.session_date)] -= activity.amount_usd
+    assert fees == {day: amount for day, amount in paid.items() if amount}
+    assert round(journal.equity[-1].equity_usd, 2) == Decimal(end["price"])
