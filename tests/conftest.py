@@ -14,6 +14,7 @@ from psycopg import sql
 
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.schema import migrate
+from trading_assets.domain.kernel.compiler import keep_in
 
 # A busy machine is no fault of the code: no example has a time limit of its own.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -29,6 +30,12 @@ def _with_name(url: str, name: str) -> str:
 def _administer(server_url: str, statement: str, *names: str) -> None:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_loop(pytestconfig: pytest.Config) -> None:
+    """What was compiled for tests before is not compiled again."""
+    keep_in(pytestconfig.rootpath / ".pytest_cache" / "compiled")
 
 
 @pytest.fixture(scope="session")

@@ -27,10 +27,13 @@ from trading_assets.adapters.backtests import (
     tried_strategies,
 )
 from trading_assets.adapters.plugins import PluginError
-from trading_assets.domain.backtest import MarketRecord, Stage, trade, trade_in_turn
+from trading_assets.domain.backtest import MarketRecord, Stage, trade_in_turn
+from trading_assets.domain.kernel.compiler import is_kept
+from trading_assets.domain.kernel.run import compile_loop
 from trading_assets.domain.market.sessions import sessions_between
 from trading_assets.domain.performance.summary import Summary, summarise
 from trading_assets.domain.performance.walk_forward import WalkForward, Window, best
+from trading_assets.domain.trials import is_compiled, outcome
 from trading_assets.settings import SettingsError, TradingSettings
 
 SEARCHED = ("strategies", "risk", "broker")
@@ -117,10 +120,12 @@ def run_sweep(
     report: Callable[[int, int], None] | None = None,
     processes: int | None = None,
     tried_before: TriedBefore | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> SweepResult:
     """Try every combination of `search` on top of `overrides`; `report` hears how many trials of how many are done.
 
     `tried_before` knows the trials of these strategies that came before: the best of them all is what luck gives.
+    `tell` hears what takes a while before the first trial.
 
     Raises SettingsError when no combination is accepted or the range is too short, and what a backtest raises.
     """
@@ -137,6 +142,11 @@ def run_sweep(
     facts = (search.parameters, search.sample, search.seed, walk_forward, fixed)
     code = (plans[0].code_versions, plans[0].sources)
     sweep_id = identity(name, settings.fingerprint(), code, record.first, record.last, of_data, repr(facts))
+    if is_compiled(record, [plan.terms for plan in plans]):
+        # Before the processes part, so that none of them has to do it again.
+        if tell and not is_kept():
+            tell("Compiling the time loop: once for this version, less than a minute.")
+        compile_loop()
     tried: list[_Tried] = []
     for one in _try_all(_Shared(record, plans, windows, first, last), processes):
         tried.append(one)
@@ -287,8 +297,7 @@ def _try(number: int) -> _Tried:
 def _tried(shared: _Shared, plan: Plan) -> _Tried:
     """The plan over the whole range, and from nothing over each training window."""
     started_at = datetime.now(UTC)
-    record, terms = shared.record, plan.terms
-    targets = record.targets(plan.strategies)
-    summary = summarise(trade(record, targets, terms, shared.first, shared.last))
-    trained = [summarise(trade(record, targets, terms, one.train_first, one.train_last)) for one in shared.windows]
+    record, strategies, terms = shared.record, plan.strategies, plan.terms
+    summary = outcome(record, strategies, terms, shared.first, shared.last)
+    trained = [outcome(record, strategies, terms, one.train_first, one.train_last) for one in shared.windows]
     return _Tried(summary, [one.figures.sharpe for one in trained], started_at, datetime.now(UTC))

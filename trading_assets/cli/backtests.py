@@ -126,11 +126,13 @@ def sweep(
     from trading_assets.adapters.postgres.stored_backtests import stored_sweep
     from trading_assets.adapters.report_style import replace_file
     from trading_assets.adapters.sweeps import Search, run_sweep
+    from trading_assets.domain.kernel.compiler import keep_in
 
     search = Search(dict(map(_values, grid)), sample, seed)
     windows = _walk_forward(walk_forward) if walk_forward else None
     overrides = _overrides(changes)
     with _desk(first, last) as desk:
+        keep_in(desk.home / "compiled")
         with _progress(desk.console, "Trials") as report, desk.database.transaction() as connection:
             result = run_sweep(
                 desk.settings,
@@ -142,6 +144,7 @@ def sweep(
                 overrides,
                 report=report,
                 tried_before=lambda sweep_id, strategies: sharpes_tried(connection, strategies, sweep_id),
+                tell=desk.console.print,
             )
             store_sweep(connection, result)
             stored = stored_sweep(connection, result.sweep_id)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from trading_assets.domain import simulation
 from trading_assets.domain.journal import Journal
+from trading_assets.domain.kernel.arrays import NotRepresentableError
+from trading_assets.domain.kernel.convert import Stretch, stretch_of
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership
 from trading_assets.domain.risk.limit_changes import LimitChange
@@ -30,7 +32,7 @@ from trading_assets.domain.strategy.portfolio import ReturnHistory, Sectors
 from trading_assets.domain.strategy.stateful import StatefulStrategy, decide_from
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy, decide
 from trading_assets.domain.strategy.targets import TARGET_FACTS, Target, combine, needed_history, target_of
-from trading_assets.domain.tape import Tape
+from trading_assets.domain.tape import NothingStoredError, Tape
 from trading_assets.domain.values import Timeframe
 
 if TYPE_CHECKING:
@@ -87,23 +89,21 @@ class MarketRecord:
     facts_of: Callable[[Strategy, Part], Facts]
     limit_changes: Sequence[LimitChange] = ()
     _signals: _Kept = field(default_factory=lambda: _Kept(MOST_SIGNALS), repr=False)
+    _stretch: _Kept = field(default_factory=lambda: _Kept(1), repr=False)
     _market: _Kept = field(default_factory=lambda: _Kept(1), repr=False)
     _indicators: _Kept = field(default_factory=lambda: _Kept(MOST_INDICATORS), repr=False)
 
     def signals(self, configured: ConfiguredStrategy) -> pd.DataFrame:
-        """STORED_SIGNAL_COLUMNS and `reason` of every bar of the sessions. Raises StrategyError."""
+        """STORED_SIGNAL_COLUMNS, `reason` and `leg_group` of every bar of the sessions. Raises StrategyError."""
         key = (configured.name, configured.version)
         signals: pd.DataFrame = self._signals.get(key, lambda: self._decided(configured))
         return signals
 
     def targets(self, strategies: Sequence[ConfiguredStrategy]) -> list[Target]:
         """What the strategies together want at every decision, by decision time, strategy and symbol."""
-        import pandas as pd
-
         if not strategies:
             return []
-        signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
-        wanted = combine(signals, strategies, self.members, self._histories(strategies), self.sectors)
+        wanted = self.wanted(strategies)
         targets = map(
             target_of,
             *(wanted[name].tolist() for name in TARGET_FACTS[:3]),
@@ -111,6 +111,27 @@ class MarketRecord:
             *(wanted[name].tolist() for name in TARGET_FACTS[4:]),
         )
         return sorted(targets, key=lambda one: (one.decision_at, one.strategy, one.symbol))
+
+    def wanted(self, strategies: Sequence[ConfiguredStrategy]) -> pd.DataFrame:
+        """TARGET_COLUMNS of at least one strategy."""
+        import pandas as pd
+
+        signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
+        return combine(signals, strategies, self.members, self._histories(strategies), self.sectors)
+
+    def stretch(self) -> Stretch:
+        """All sessions as arrays, made once. Raises NotRepresentableError and NothingStoredError."""
+        made = self._stretch.get("stretch", self._as_arrays)
+        if isinstance(made, Exception):
+            raise made
+        stretch: Stretch = made
+        return stretch
+
+    def _as_arrays(self) -> Stretch | Exception:
+        try:
+            return stretch_of(self.tape.moments([], self.first, self.last, self.now))
+        except (NotRepresentableError, NothingStoredError) as refused:
+            return refused
 
     def market_history(self) -> MarketHistory:
         """What risk limits may ask of the sessions before each decision."""
@@ -272,7 +293,8 @@ def trade_in_turn(
 
     `report` hears of every bar close, stage by stage. Raises NothingStoredError.
     """
-    account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
+    broker, begin = stages[0].rules.broker, session(stages[0].first)
+    account, journal = simulation.open_book(account_id, opening_cash_usd, begin, broker)
     for stage in stages:
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
         history = record.market_history() if stage.rules.reads_market else NO_HISTORY

@@ -35,8 +35,9 @@ class Market(NamedTuple):
     """T moments of S symbols (sorted). A price of zero means that the symbol has no bar at that moment.
 
     Per moment: `starts` and `ends` of its bars, the number of its `session`, whether it `closes_session`. Per session:
-    its day (proleptic ordinal), whose gates are open, fees in force, and where its actions begin in `actions`, whose
-    columns are ACTION_*. `most_shares` is how many shares of a symbol all sums of values have room for.
+    its day (proleptic ordinal), whose gates are open, fees in force, the equity below which day trades are counted, and
+    where its actions begin in `actions`, whose columns are ACTION_*. `most_shares` is how many shares of a symbol all
+    sums of values have room for.
     """
 
     starts: Ints
@@ -49,6 +50,7 @@ class Market(NamedTuple):
     days: Ints
     gates: Flags
     fees: Ints
+    least_equity: Ints
     first_action: Ints
     actions: Ints
     most_shares: Ints
@@ -73,6 +75,7 @@ class Terms(NamedTuple):
     stop_all_daily_loss: int
     stop_all_drawdown: int
     rebalance_band: int
+    margin_buffer: int
     allow_short: bool
     slippage: int
     volume_limit: int

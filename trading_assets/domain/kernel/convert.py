@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -28,8 +28,10 @@ from trading_assets.domain.kernel.arrays import (
 )
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import Session
+from trading_assets.domain.risk.margin_rules import day_trading_rule
+from trading_assets.domain.risk.standings import NO_STANDINGS, Standings
 from trading_assets.domain.risk.trading_states import ALL_ACTIVE
-from trading_assets.domain.simulation import Moment, Rules
+from trading_assets.domain.simulation import SIMULATED, Moment, Rules
 from trading_assets.domain.strategy.targets import weight_of
 
 _KINDS = {ActionKind.CASH_DIVIDEND: DIVIDEND, ActionKind.SPLIT: SPLIT, ActionKind.STOCK_DIVIDEND: SPLIT}
@@ -46,6 +48,7 @@ class Stretch:
     ends: Sequence[datetime]
     sessions: Sequence[Session]
     market: Market
+    standings: Standings
 
     def begin_of(self, moment: int) -> datetime:
         """The start of the moment's bars, UTC."""
@@ -58,14 +61,14 @@ class Stretch:
         since, until = np.searchsorted(self.market.session, [begin, end])
         per_moment = ("starts", "ends", "closes_session", "open", "close", "volume")
         moments = {name: getattr(self.market, name)[since:until] for name in per_moment}
-        of_session = {name: getattr(self.market, name)[begin:end] for name in ("days", "gates", "fees")}
+        of_session = {name: getattr(self.market, name)[begin:end] for name in ("days", "gates", "fees", "least_equity")}
         market = self.market._replace(
             **moments,
             **of_session,
             session=self.market.session[since:until] - begin,
             first_action=self.market.first_action[begin : end + 1],
         )
-        return Stretch(self.symbols, self.ends[since:until], self.sessions[begin:end], market)
+        return replace(self, ends=self.ends[since:until], sessions=self.sessions[begin:end], market=market)
 
 
 def stretch_of(moments: Sequence[Moment]) -> Stretch:
@@ -104,13 +107,16 @@ def stretch_of(moments: Sequence[Moment]) -> Stretch:
         days=np.array([trading.date.toordinal() for trading in sessions], dtype=np.int64),
         gates=_gates(firsts, symbols),
         fees=np.array([_fees(trading.date) for trading in sessions], dtype=np.int64).reshape(-1, FEE_COLUMNS),
+        least_equity=np.array(
+            [day_trading_rule(one.date).min_equity_usd * MILLION for one in sessions], dtype=np.int64
+        ),
         first_action=np.cumsum([0, *map(len, actions)], dtype=np.int64),
         actions=np.array([row for each in actions for row in each], dtype=np.int64).reshape(-1, ACTION_COLUMNS),
         most_shares=_ROOM_FOR_SUMS // (max(len(symbols), 1) * highest),
     )
-    if not (np.diff(market.ends) > 0).all():
-        raise NotRepresentableError("two moments have the same time")
-    return Stretch(symbols, ends, sessions, market)
+    if not (np.diff(market.ends) >= rows.LEAST_STEP_S * MILLION).all():
+        raise NotRepresentableError("two moments are too close to each other, or not in order")
+    return Stretch(symbols, ends, sessions, market, _standings(moments))
 
 
 def terms_of(rules: Rules) -> Terms:
@@ -127,11 +133,17 @@ def terms_of(rules: Rules) -> Terms:
     )
 
 
+# What is a strategy's own counts only where a limit asks for it.
+_READ = {"limits", "fill_model", "capital", "broker", "is_margin_account"}
+
+
 def ensure_representable(rules: Rules) -> None:
-    """Raises NotRepresentableError when `rules` set anything but limits of the compiled rules and the fill model."""
+    """Raises NotRepresentableError for what needs the object loop: an exit, a breaker, a limit that is not compiled."""
     for part in fields(rules):
-        if part.name not in {"limits", "fill_model"} and getattr(rules, part.name):
+        if part.name not in _READ and getattr(rules, part.name):
             raise NotRepresentableError(f"the compiled loop does without {part.name}, which are set")
+    if rules.broker != SIMULATED or not rules.is_margin_account:
+        raise NotRepresentableError("the compiled loop knows simulated margin accounts only")
     if unasked := rows.unasked(rules.limits):
         raise NotRepresentableError(f"the compiled loop does not ask {unasked[0]}, which can deny an order")
 
@@ -145,6 +157,7 @@ _RATIOS = (
     "stop_all_daily_loss",
     "stop_all_drawdown",
     "rebalance_band",
+    "margin_buffer",
 )
 
 
@@ -158,7 +171,8 @@ def wants_of(
 ) -> Wants:
     """Rows of (strategy in `of`, symbol, decision time, weight in 1e-9) as an array over the moments of `stretch`.
 
-    Raises NotRepresentableError for a decision where no bar ends, about a symbol without bars, or taken twice.
+    Raises NotRepresentableError for a decision where no bar ends, about a symbol without bars or one that could not be
+    traded at the time, or taken twice.
     """
     row_of = {name: number for number, name in enumerate(sorted(strategies))}
     columns = {symbol: number for number, symbol in enumerate(stretch.symbols)}
@@ -171,9 +185,16 @@ def wants_of(
     except KeyError as unknown:
         raise NotRepresentableError(f"{unknown.args[0]} is decided upon, and has no bar there") from None
     filled[at, strategy, symbol] = weights
-    if np.count_nonzero(filled != NO_TARGET) != len(weights):
+    is_wanted = filled != NO_TARGET
+    if np.count_nonzero(is_wanted) != len(weights):
         raise NotRepresentableError("a strategy decides twice about one symbol at one moment")
-    return Wants(filled, (filled != NO_TARGET).any(axis=(1, 2)))
+    for number, name in enumerate(stretch.symbols):
+        rows_of = np.flatnonzero(is_wanted[:, :, number].any(axis=1))
+        if rows_of.size and not stretch.standings.are_ordinary(
+            [name], stretch.ends[rows_of[0]], stretch.ends[rows_of[-1]]
+        ):
+            raise NotRepresentableError(f"{name} is not listed and tradable at every decision")
+    return Wants(filled, is_wanted.any(axis=(1, 2)))
 
 
 def billionths(weights: npt.NDArray[np.float64]) -> Ints:
@@ -193,7 +214,7 @@ def scaled(number: Decimal, unit: int, what: str) -> int:
     """`number` in units of 1 / `unit`. Raises NotRepresentableError for a fraction of one, and for too many of them."""
     product = number * unit
     if not product.is_finite() or product != product.to_integral_value() or abs(product) >= 2**62:
-        raise NotRepresentableError(f"{what} {number} is no whole number of 1/{unit}")
+        raise NotRepresentableError(f"{what} {number:f} is no whole number of 1/{unit}")
     return int(product)
 
 
@@ -230,6 +251,13 @@ def _actions_of(actions: Iterable[CorporateAction], column: Mapping[str, int]) -
         settles = max(action.pay_date or action.ex_date, action.ex_date)
         booked.append([kind, column[action.symbol], terms, settles.toordinal()])
     return sorted(booked)
+
+
+def _standings(moments: Sequence[Moment]) -> Standings:
+    of_all = {id(moment.standings): moment.standings for moment in moments}
+    if len(of_all) > 1:
+        raise NotRepresentableError("how symbols stand is not said by one record")
+    return next(iter(of_all.values()), NO_STANDINGS)
 
 
 def _gates(firsts: Sequence[Moment], symbols: Sequence[str]) -> npt.NDArray[np.bool_]:

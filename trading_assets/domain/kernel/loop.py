@@ -149,10 +149,12 @@ def _has_room(market: Market, state: State, log: Log, session: int) -> bool:
 
 @compiled
 def _begin_session(market: Market, state: State, log: Log, moment: int) -> bool:
-    """Settlement, the clearance that time brings, and corporate actions; False for shares that do not fit."""
+    """Settlement, the clearance that time brings, and corporate actions; False for what does not fit."""
     numbers, session = state.numbers, market.session[moment]
     numbers[START_EQUITY] = numbers[CASH] + numbers[RECEIVABLE] + numbers[VALUE]
     numbers[SOLD_VALUE] = numbers[TAF] = 0
+    if numbers[START_EQUITY] < market.least_equity[session]:
+        return False
     _settle(state, log, market.days[session])
     if 0 <= state.tripped[DAILY_LOSS] < session:
         state.tripped[DAILY_LOSS] = -1

@@ -25,16 +25,26 @@ from trading_assets.domain.kernel.arrays import (
     Terms,
 )
 from trading_assets.domain.kernel.compiler import compiled
+from trading_assets.domain.risk import margin_rules
 from trading_assets.domain.risk.exposure import SHORT_RESERVE, WORST_PPM
 from trading_assets.domain.risk.rules import ruling
 from trading_assets.domain.risk.rules.permission import OPEN
 from trading_assets.domain.values import Side
 
 WORST_BUY, WORST_SELL = WORST_PPM[Side.BUY], WORST_PPM[Side.SELL]
+_OF_PRICES = (
+    rows.STOP_SIDE,
+    rows.ORDER_NOTIONAL,
+    rows.BUYING_POWER,
+    rows.POSITION,
+    rows.GROSS_EXPOSURE,
+    rows.MAINTENANCE,
+)
 NOTHING_FAILED = 2**62
-GROSS, RESERVED = range(2)
+GROSS, RESERVED, MARGIN = range(3)
 
 floor_share, ceil_share = compiled(ruling.floor_share), compiled(ruling.ceil_share)
+long_maintenance, short_maintenance = compiled(margin_rules.long_maintenance), compiled(margin_rules.short_maintenance)
 
 
 def _rule(row: int) -> Callable[..., Any]:
@@ -57,19 +67,22 @@ position = _rule(rows.POSITION)
 gross_exposure = _rule(rows.GROSS_EXPOSURE)
 daily_loss = _rule(rows.DAILY_LOSS_STOP)
 drawdown = _rule(rows.DRAWDOWN_STOP)
+maintenance_excess = _rule(rows.MAINTENANCE)
 
 
 @compiled
 def begin_review(state: State) -> None:
     """The worst gross exposure and the reserved cash of all that is held and works, before anything is approved."""
-    gross, working, reserved = 0, 0, 0
+    gross, working, reserved, margin = 0, 0, 0, 0
     for symbol in range(state.net.size):
         held, buys, sells, price = state.net[symbol], state.buys[symbol], state.sells[symbol], state.marks[symbol]
         gross += max(abs(held + buys), abs(sells - held)) * price
         working += buys * price
+        margin += _margin(held + buys, sells - held, price)
         if sells > held:
             short, worst_short = max(0, -held), max(0, sells - held)
             reserved += short * SHORT_RESERVE * price + (worst_short - short) * ceil_share(price, WORST_SELL)
+    state.projection[MARGIN] = margin
     state.projection[GROSS], state.projection[RESERVED] = gross, reserved + ceil_share(working, WORST_BUY)
 
 
@@ -144,8 +157,16 @@ def judge(
             rows.GROSS_EXPOSURE,
             gross_exposure(qty, directed, worst_qty, others, price, equity, terms.max_gross_exposure),
         )
+        net, buys, sells = state.net[symbol], state.buys[symbol], state.sells[symbol]
+        other_margin = projection[MARGIN] - _margin(net + buys, sells - net, price)
+        a_share = long_maintenance(price) if side > 0 else short_maintenance(price)
+        answer = _with(
+            answer,
+            rows.MAINTENANCE,
+            maintenance_excess(qty, directed, worst_qty, a_share, other_margin, equity, terms.margin_buffer),
+        )
     else:
-        for row in (rows.ORDER_NOTIONAL, rows.BUYING_POWER, rows.POSITION, rows.GROSS_EXPOSURE):
+        for row in _OF_PRICES:
             answer = _without(answer, row)
     least, failed, binding = answer
     if not failed:
@@ -163,6 +184,14 @@ def approve(state: State, projection: Ints, symbol: int, side: int, qty: int) ->
     bought = net + state.buys[symbol] + (qty if side > 0 else 0)
     sold = state.sells[symbol] - net + (qty if side < 0 else 0)
     projection[GROSS] += (max(abs(bought), abs(sold)) - before) * price
+    projection[MARGIN] += _margin(bought, sold, price)
+    projection[MARGIN] -= _margin(net + state.buys[symbol], state.sells[symbol] - net, price)
+
+
+@compiled
+def _margin(bought: int, sold: int, price: int) -> int:
+    """The larger maintenance margin of what is held when all buys, or all sells, are filled."""
+    return max(max(0, bought) * long_maintenance(price), max(0, sold) * short_maintenance(price))
 
 
 @compiled

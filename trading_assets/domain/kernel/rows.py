@@ -11,6 +11,7 @@ from trading_assets.domain.values import ReasonCode
     ONLY_CLOSING,
     QUALITY_GATE,
     WHOLE_QUANTITY,
+    STOP_SIDE,
     ORDER_QUANTITY,
     ORDER_NOTIONAL,
     BUYING_POWER,
@@ -19,8 +20,8 @@ from trading_assets.domain.values import ReasonCode
     GROSS_EXPOSURE,
     DAILY_LOSS_STOP,
     DRAWDOWN_STOP,
-    ROWS,
-) = range(13)
+    MAINTENANCE,
+) = range(14)
 MISSING = 16
 """Bit row of INTENT_REASONS: the rule failed; bit MISSING + row: a number that it needs is missing."""
 
@@ -29,6 +30,7 @@ RULE_IDS = (
     "RC-01b",
     "RC-03",
     "RC-10",
+    "RC-11b",
     "RC-13",
     "RC-14",
     "RC-17",
@@ -37,16 +39,36 @@ RULE_IDS = (
     "RC-22",
     "RC-30",
     "RC-31",
+    "RC-35",
 )
+PASSED = frozenset(
+    {
+        *("RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-08", "RC-09", "RC-11a", "RC-12"),
+        *("RC-15a", "RC-15b", "RC-15c", "RC-19", "RC-20", "RC-29a", "RC-29b", "RC-29c", "RC-32", "RC-33", "RC-34"),
+        *("RC-37", "RC-38", "RC-40"),
+    }
+)
+"""Rules that deny no market order of a simulated account at the close that it was decided on: it is new, its price, its
+hour and its broker are no question, and convert.py refuses all else that they ask about (standings of symbols other
+than ordinary ones, breakers and protections, groups of orders, equity at which day trades are counted)."""
+LEAST_STEP_S = 900
+"""Seconds between two moments, at least."""
 OF_ID = {rule.rule_id: rule for rule in RULES}
 
 
 def unasked(limits: RiskLimits) -> list[str]:
     """The rules of the catalogue that could deny something under `limits`, and that the compiled loop does not ask."""
+    could_deny = {
+        "RC-05a": limits.cut_off_margin_s >= LEAST_STEP_S,
+        "RC-19": limits.duplicate_window_s >= LEAST_STEP_S,
+        "RC-20": not limits.allow_self_cross,
+    }
     return [
         rule.rule_id
         for rule in RULES
-        if rule.rule_id not in RULE_IDS and all(getattr(limits, key) is not None for key in rule.limit_keys)
+        if rule.rule_id not in RULE_IDS
+        and could_deny.get(rule.rule_id, rule.rule_id not in PASSED)
+        and all(getattr(limits, key) is not None for key in rule.limit_keys)
     ]
 
 

@@ -52,7 +52,7 @@ from trading_assets.domain.kernel.arrays import (
     Terms,
     Wants,
 )
-from trading_assets.domain.kernel.convert import Stretch, scaled
+from trading_assets.domain.kernel.convert import Stretch, scaled, stretch_of
 from trading_assets.domain.risk.intents import intent_id
 from trading_assets.domain.risk.verdicts import Purpose
 from trading_assets.domain.values import Side
@@ -116,8 +116,32 @@ def lived(market: Market, wants: Wants, terms: Terms, cash: int, rank: Rank) -> 
             rank(state, log)
         else:
             row = int(state.numbers[MOMENT])
-            raise NotRepresentableError(f"shares or money of moment {row} have more digits than there is room for")
+            raise NotRepresentableError(
+                f"moment {row}: too many shares, too much money, or so little that day trades are counted"
+            )
     return state, log
+
+
+def compile_loop() -> None:
+    """Compile the loop, or load what was compiled before, by living through nothing."""
+    market = stretch_of([]).market
+    nothing = Wants(np.zeros((0, 1, 0), dtype=np.int32), np.zeros(0, dtype=np.bool_))
+    terms = Terms(
+        max_order_qty=1,
+        max_order_notional=1,
+        max_position=1,
+        max_gross_exposure=1,
+        cash_buffer=0,
+        stop_new_daily_loss=1,
+        stop_all_daily_loss=1,
+        stop_all_drawdown=1,
+        rebalance_band=0,
+        margin_buffer=1,
+        allow_short=False,
+        slippage=0,
+        volume_limit=1,
+    )
+    lived(market, nothing, terms, MILLION, lambda *_: None)
 
 
 def _begin(market: Market, wants: Wants, cash: int) -> tuple[State, Log]:
@@ -141,7 +165,7 @@ def _begin(market: Market, wants: Wants, cash: int) -> tuple[State, Log]:
         waiting=waiting,
         marks=marks,
         tripped=np.full(BREAKER_COUNT, -1, dtype=np.int64),
-        projection=np.zeros(2, dtype=np.int64),
+        projection=np.zeros(3, dtype=np.int64),
         candidates=np.zeros((2, 2 * strategies * symbols, CANDIDATE_COLUMNS), dtype=np.int64),
     )
     log = Log(

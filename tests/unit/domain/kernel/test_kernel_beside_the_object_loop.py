@@ -21,6 +21,7 @@ from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.simulation import Moment, Rules, open_book, walk
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import Timeframe
@@ -30,6 +31,7 @@ DAYS = sessions_between(date(2012, 11, 19), date(2012, 12, 14))
 SYMBOLS = ("AAA", "BBB", "CCC")
 STRATEGIES = ("one", "two")
 CASH = D(100_000)
+STANDINGS = always_tradable(SYMBOLS)
 
 
 @st.composite
@@ -37,7 +39,7 @@ def limits(draw: st.DrawFn) -> RiskLimits:
     def share(least: int, most: int) -> Decimal:
         return D(draw(st.integers(least, most))) / 1000
 
-    stop_new = share(5, 40)
+    stop_new = share(10, 80)
     return RiskLimits(
         max_order_qty=draw(st.sampled_from([50, 1_000, 100_000])),
         max_order_notional=share(50, 1000),
@@ -45,8 +47,8 @@ def limits(draw: st.DrawFn) -> RiskLimits:
         max_gross_exposure=share(200, 1000),
         cash_buffer=share(0, 100),
         stop_new_daily_loss=stop_new,
-        stop_all_daily_loss=stop_new + share(0, 60),
-        stop_all_drawdown=share(30, 300),
+        stop_all_daily_loss=stop_new + share(0, 100),
+        stop_all_drawdown=share(50, 500),
         rebalance_band=share(0, 30),
         approval_ttl=timedelta(minutes=2),
         allow_short=draw(st.booleans()),
@@ -109,7 +111,7 @@ def markets(draw: st.DrawFn) -> list[Moment]:
                 for symbol in SYMBOLS
                 if draw(st.integers(0, 2)) and (symbol in present or draw(st.integers(0, 3)) == 0)
             ]
-            moments.append(Moment(at, session(day), bars, actions, targets, gates))
+            moments.append(Moment(at, session(day), bars, actions, targets, gates, standings=STANDINGS))
     return moments
 
 
@@ -150,7 +152,7 @@ def verdicts_of_journal(journal: Journal) -> list[tuple]:
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     moments=markets(),
     limits=limits(),
