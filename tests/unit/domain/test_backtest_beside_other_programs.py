@@ -1,4 +1,4 @@
-"""A moving-average crossover trades, to the cent, what others trade: a program of a few lines of pandas, and backtrader.
+"""A moving-average crossover trades, to the cent, what other programs trade: a few lines of pandas, and backtrader.
 
 Fixed fraction of equity, orders filled at the next open. Nothing of the platform computes the expected side.
 """
