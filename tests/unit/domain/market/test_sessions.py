@@ -10,12 +10,15 @@ from trading_assets.domain.market.sessions import (
     LAST_DAY,
     OutsideCalendarError,
     bar_bounds,
+    close_after,
+    close_before,
     is_session,
     latest_closed_bar,
     newest_session,
     next_session,
     previous_session,
     session,
+    session_before,
     sessions_between,
 )
 from trading_assets.domain.values import Timeframe
@@ -129,3 +132,24 @@ def test_neighbours_at_the_ends_of_the_calendar_are_refused() -> None:
         previous_session(date(2000, 1, 3))
     with pytest.raises(OutsideCalendarError, match="No session after"):
         next_session(date(2027, 12, 31))
+
+
+# Bars counted from a moment -------------------------------------------------------------------------
+
+
+def test_bars_are_counted_from_a_close_across_nights_and_half_days() -> None:
+    wednesday, friday, monday = (session(date(2012, 11, day)) for day in (21, 23, 26))
+    at = wednesday.closes_at
+    assert close_after(at, 1, Timeframe.SESSION) == friday.closes_at
+    assert close_after(at - timedelta(seconds=1), 1, Timeframe.SESSION) == at
+    assert close_before(monday.closes_at, 2, Timeframe.SESSION) == at
+    # The half day has four bars of an hour.
+    assert close_after(at, 5, Timeframe.HOUR) == bar_bounds(monday.date, Timeframe.HOUR)[0].closes_at
+    assert close_before(monday.opens_at, 5, Timeframe.HOUR) == at
+
+
+def test_bars_beyond_the_calendar_end_with_it() -> None:
+    first, last = session(sessions_between(FIRST_DAY, LAST_DAY)[0]), session(sessions_between(FIRST_DAY, LAST_DAY)[-1])
+    assert close_before(first.closes_at, 3, Timeframe.SESSION) == first.opens_at
+    assert close_after(last.opens_at, 3, Timeframe.SESSION) == last.closes_at
+    assert (session_before(first.date, 9), session_before(last.date, 0)) == (first.date, last.date)
