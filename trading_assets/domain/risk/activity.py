@@ -48,17 +48,19 @@ class OpenOrder(NamedTuple):
 class Activity:
     """The orders of one account, counted. Grows by what is approved; what it was made of never changes."""
 
-    __slots__ = ("_by_symbol", "_by_twin", "_last_side", "_open", "_reversals", "_sent", "turnover_usd")
+    __slots__ = ("_by_intent", "_by_symbol", "_by_twin", "_last_side", "_open", "_reversals", "_sent", "turnover_usd")
 
     def __init__(self, sent: Iterable[SentOrder], open_orders: Iterable[OpenOrder]) -> None:
         self._sent: list[SentOrder] = []
         self._open: list[OpenOrder] = []
+        self._by_intent: dict[str, int] = defaultdict(int)
         self._by_symbol: dict[str, list[OpenOrder]] = defaultdict(list)
         self._by_twin: dict[tuple[str, str, Side, Decimal], list[datetime]] = defaultdict(list)
         self._last_side: dict[str, Side] = {}
         self._reversals: dict[str, int] = defaultdict(int)
         self.turnover_usd = ZERO
         for order in sent:
+            self._by_intent[order.intent_id] += 1
             self._count_sent(order)
         for one in open_orders:
             self._count_open(one)
@@ -72,6 +74,10 @@ class Activity:
     def orders(self) -> int:
         """Orders of the session."""
         return len(self._sent)
+
+    def orders_of(self, intent_id: str) -> int:
+        """How many of those that were sent an intent led to."""
+        return self._by_intent.get(intent_id, 0)
 
     def open_orders(self, symbol: str | None = None) -> int:
         """How many orders are open, in `symbol` or at all."""

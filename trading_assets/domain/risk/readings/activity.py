@@ -22,7 +22,7 @@ NEVER = 10**9
 
 def orders_of_intent(case: Case) -> Count:
     """Orders of the session that have used the intent's approval."""
-    return sum(order.intent_id == case.intent.intent_id for order in case.snapshot.sent_orders)
+    return case.projection.activity.orders_of(case.intent.intent_id)
 
 
 def twin_age_s(case: Case) -> Count:
