@@ -254,11 +254,12 @@ def test_one_replay_and_one_in_parts_live_through_a_state_alike(
 
 RESTRICTED = {
     "volatility": {"risk.breakers": {"volatility": {"limit": 0.01, "clears_after_sessions": 2}}},
-    "correlation and outage": {"risk.breakers": {"correlation": {}, "data_outage": {}}},
-    "losses": {"risk.breakers": {"consecutive_losses": {"limit": 1, "action": "halt"}}},
-    "cooldown": {"risk.protections": [{"kind": "cooldown", "stop_bars": 2}]},
-    "low profit": {
-        "risk.protections": [{"kind": "low_profit", "stop_bars": 1, "lookback_bars": 9, "required_profit": 0.5}]
+    "losses": {"risk.breakers": {"consecutive_losses": {"limit": 1, "action": "halt"}, "data_outage": {}}},
+    "protections": {
+        "risk.protections": [
+            {"kind": "cooldown", "stop_bars": 1},
+            {"kind": "low_profit", "stop_bars": 2, "lookback_bars": 9, "required_profit": 0.5},
+        ]
     },
 }
 
