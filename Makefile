@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench lock clean
+.PHONY: help demo up test nightly check bench lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,9 @@ up: $(STAMP)  ## Run web page, schedules, sensors and servers until Ctrl-C: make
 
 test: $(STAMP)  ## Run the tests: make test [ARGS="-k name"]
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+nightly: $(STAMP)  ## Run the tests that take too long for every time
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile -m nightly $(ARGS)
 
 check: $(STAMP)  ## Format, lint, types and walls, without changing a file
 	@$(PY) -m ruff format --check .

@@ -24,6 +24,8 @@ from trading_assets.defs.strategy.backtests import backtests
 from trading_assets.settings import TradingSettings
 
 LEFT_OUT = {"strategy", "analytics"}
+# Thousands of debug lines that nobody reads.
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 @dataclass
@@ -92,6 +94,7 @@ class InProcessPlatform:
     ) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
+            run_config=QUIET,
             tags=dict(tags),
             asset_selection=list(assets) if assets is not None else None,
             raise_on_error=raise_on_error,
