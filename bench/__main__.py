@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 
-BENCHMARKS = ("load", "tick", "backfill", "validate", "ingest", "indicators", "halt")
+BENCHMARKS = ("load", "tick", "backfill", "validate", "ingest", "indicators", "halt", "backtest", "risk")
 PROGRAM = "import importlib, sys; print(*importlib.import_module('bench.' + sys.argv[1]).run(), sep='\\n')"
 
 

@@ -29,6 +29,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("ingest", "ingest.run(rows=7_000, rounds=1)", 12),
         ("indicators", "indicators.run(rounds=1, symbols=2, bars=400)", 2),
         ("halt", "halt.run(rounds=1)", 2),
+        ("risk", "risk.run(rounds=1, symbols=4, first=date(2012, 10, 1), last=date(2012, 12, 31))", 2),
     ],
 )
 def test_benchmark_in_a_tiny_setting_prints_ratios(module: str, call: str, count: int) -> None:
