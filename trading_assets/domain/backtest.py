@@ -7,7 +7,7 @@ results go differs. Reading and storing both belong to the adapters.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -293,13 +293,14 @@ def trade_in_turn(
 
     `report` hears of every bar close, stage by stage. Raises NothingStoredError.
     """
-    broker, begin = stages[0].rules.broker, session(stages[0].first)
-    account, journal = simulation.open_book(account_id, opening_cash_usd, begin, broker)
+    account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
     for stage in stages:
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
         history = record.market_history() if stage.rules.reads_market else NO_HISTORY
         moments = record.tape.moments(wanted, stage.first, stage.last, record.now, stage.rules.breakers, history)
-        simulation.walk(account, _reported(moments, report), stage.rules, {}, (), journal)
+        # Wherever the configuration trades, a backtest does so at a simulated broker.
+        rules = replace(stage.rules, broker=simulation.SIMULATED)
+        simulation.walk(account, _reported(moments, report), rules, {}, (), journal)
     return journal
 
 

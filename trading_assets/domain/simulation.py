@@ -57,7 +57,7 @@ from trading_assets.domain.risk.breakers import (
     losing_streak,
     missing_share,
 )
-from trading_assets.domain.risk.circumstances import Circumstances
+from trading_assets.domain.risk.circumstances import BrokerLink, Circumstances
 from trading_assets.domain.risk.day_trades import DayTradeRecord
 from trading_assets.domain.risk.exposure import WORST_FILL
 from trading_assets.domain.risk.intents import SizeRule, intents_from_targets
@@ -393,6 +393,8 @@ def circumstances(
         reference_at=reference_at,
         standings=standings,
         approved_at=approved_at,
+        # Nothing is heard of a real broker yet, and so no order passes there.
+        link=None if account.broker == SIMULATED else BrokerLink(),
         is_margin_account=rules.is_margin_account,
     )
 

@@ -17,8 +17,8 @@ from trading_assets.cli.database import without_password
 
 COMMANDS = (
     *("account", "archive", "backfill", "backtest", "breaker", "clock", "compare", "demo", "doctor", "env"),
-    *("events", "flatten", "halt", "ledger", "limit", "migrate", "new", "prove", "reduce", "reparse", "resume"),
-    *("sql", "status", "strategy", "sweep", "up", "whatif"),
+    *("events", "flatten", "halt", "ledger", "limit", "migrate", "new", "prove", "reduce", "reparse", "restrict"),
+    *("resume", "sql", "status", "strategy", "sweep", "up", "whatif"),
 )
 # A port of the range that is never given out: nothing listens there.
 STOPPED = "postgresql://trading:hunter2@127.0.0.1:1/trading"

@@ -162,4 +162,21 @@ def test_account_of_another_broker_is_denied() -> None:
 
     walk(account, [hour(0, ("s", "IBM", "0.1"))], RULES, {}, (), journal)
 
-    assert reasons(journal) == [["ENVIRONMENT_MISMATCH"]]
+    assert reasons(journal) == [["INPUT_MISSING", "ENVIRONMENT_MISMATCH"]]
+
+
+def test_account_at_a_real_broker_that_nobody_watches_is_denied() -> None:
+    account, journal = open_book("acc", Decimal(100_000), session(DAY), broker="alpaca")
+
+    walk(account, [hour(0, ("s", "IBM", "0.1"))], replace(RULES, broker="alpaca"), {}, (), journal)
+
+    (verdict,) = journal.verdicts
+    failed = {check.rule_id: check.inputs["missing"] for check in verdict.checks if not check.is_passed}
+    assert verdict.reason_codes == ("INPUT_MISSING",)
+    assert failed == {
+        "RC-05b": "clock_skew_ms",
+        "RC-15c": "quotes[IBM]",
+        "RC-29a": "heartbeat_at",
+        "RC-29b": "reconciled_at",
+        "RC-29c": "connected_at",
+    }
