@@ -204,7 +204,7 @@ def test_approval_older_than_its_time_to_live_is_never_sent(new_platform):
     assert platform.ask(execution_sensor) == []
     sent = platform.run("execute_trades_job", FIRST)
     (result,) = sent.asset_materializations_for_node("trading_session")
-    assert "the approval expired" in result.metadata["refused_at_submission"].value
+    assert "RC-02 APPROVAL_NOT_VALID" in result.metadata["refused_at_submission"].value
     platform.decide_at(decided_at + timedelta(minutes=5))
     assert platform.ask(execution_sensor) == []
     assert orders(platform.database) == 0
