@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from trading_assets.adapters.clock import WallClock
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.market import BARS_DATASET, store_bars
 from trading_assets.adapters.postgres.quality import hold_gates, write_gates
 from trading_assets.adapters.sample import SampleSource
@@ -34,6 +35,7 @@ def run(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     bars = source.bars(universe, Timeframe.SESSION, first, last, now)
     with database.transaction() as connection:
         store_bars(connection, bars)
+        store_instruments(connection, source.instruments(universe), source.name)
         store_actions(connection, source.corporate_actions(universe, first, last), source.name)
         hold_gates(connection)
         pairs = zip(bars["session_date"], bars["symbol"], strict=True)

@@ -14,6 +14,7 @@ from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFo
 from trading_assets.adapters.postgres.backtests import sharpes_tried, store_backtest, store_sweep
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.market import BARS_DATASET, store_bars
 from trading_assets.adapters.postgres.market_record import data_hash, read_market_record, traded_sessions
 from trading_assets.adapters.postgres.quality import hold_gates, write_gates
@@ -49,6 +50,7 @@ def stored(database: Database) -> Database:
     pairs = zip(bars["session_date"], bars["symbol"], strict=True)
     with database.transaction() as connection:
         store_bars(connection, bars)
+        store_instruments(connection, source.instruments(SETTINGS.universe), source.name)
         store_actions(connection, source.corporate_actions(SETTINGS.universe, HISTORY, LAST), source.name)
         hold_gates(connection)
         write_gates(connection, BARS_DATASET, {pair: [] for pair in pairs}, NOW)
