@@ -125,6 +125,8 @@ def test_position_is_explained_with_its_pair_and_score():
     assert of_y["reason"].startswith("Y against 0.")
     assert of_y["reason"].endswith(": spread bought 0 bars ago")
     assert set(frame["reason"].iloc[1:50]) == {"no discovery yet"}
+    assert frame[frame["signal"] != 0].groupby("closes_at")["leg_group"].agg(set).tolist()[-1] == {"Y/X"}
+    assert frame["leg_group"].iloc[1:50].isna().all()
 
 
 def test_pair_that_is_not_cointegrated_is_not_traded():

@@ -280,3 +280,12 @@ def test_size_without_its_measure_is_an_intent_of_nothing_that_says_why(
 ) -> None:
     (intent,) = sized(snapshot, limits, method, **change)
     assert (intent.qty, intent.sizing_inputs["reason"]) == (0, reason)
+
+
+def test_legs_of_one_trade_are_a_group_unless_a_person_flattens_them(snapshot: Any, limits: Any) -> None:
+    leg = replace(TARGET, leg_group="AAA/BBB")
+    (intent,) = intents_from_targets([leg], snapshot(), limits(), "simulated")
+    assert intent.group == "AAA/BBB"
+    flattened = replace(leg, target_weight=Decimal(0), is_flatten=True)
+    (intent,) = intents_from_targets([flattened], snapshot(**held(100)), limits(), "simulated")
+    assert intent.group is None
