@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ FIRST_ORDER = "(select min(client_order_id) from execution.orders)"
 AT_THE_END = "where at = (select max(at) from execution.equity)"
 LAST_SNAPSHOT = "session_date = (select max(session_date) from execution.positions)"
 
+# Those of the book's risk are broken where there is a measurement, in test_risk_of_the_book.
+OF_RISK = {"contributions_add_up_to_the_risk", "alerts_change_the_state", "risk_is_that_of_the_ledger"}
 VERSIONS = {"momentum": "1.0+aaaaaaaa", "reversion": "1.0+bbbbbbbb"}
 
 FAULTS = {
@@ -77,6 +81,13 @@ FAULTS = {
         "source from market.bars where version = 1; "
         "update risk.verdicts set reference_price = reference_price / 2"
     ),
+    "parts_of_the_cost_add_up_exactly": (
+        "update analytics.fct_order_costs set impact_usd = impact_usd + 0.000001 "
+        "where client_order_id = (select min(client_order_id) from analytics.fct_order_costs)"
+    ),
+    "shortfall_is_profit_on_paper_less_profit": (
+        f"update execution.fills set price = price + 0.01 where execution_id = {FIRST_FILL}"
+    ),
 }
 
 
@@ -101,7 +112,7 @@ def test_build_on_a_consistent_ledger_is_green(results: dict[str, NodeResult]) -
 
 
 def test_faults_cover_every_identity() -> None:
-    assert set(FAULTS) == {path.stem for path in (PROJECT_DIRECTORY / "tests").glob("*.sql")}
+    assert set(FAULTS) | OF_RISK == {path.stem for path in (PROJECT_DIRECTORY / "tests").glob("*.sql")}
 
 
 @pytest.mark.parametrize("identity", FAULTS)
@@ -112,8 +123,38 @@ def test_identity_when_broken_is_red(identity: str, ledger: Database, results: d
 
 def test_unit_tests_of_the_models_pass(ledger: Database, results: dict[str, NodeResult], tmp_path: Path) -> None:
     outcomes = DbtProject(target=tmp_path).unit_test(ledger.url)
-    assert len(outcomes) == 3
+    assert len(outcomes) == 5
     assert [outcome.message for outcome in outcomes if not outcome.is_ok] == []
+
+
+def test_cost_of_an_order_is_the_one_counted_by_hand(ledger: Database, results: dict[str, NodeResult]) -> None:
+    """100 AAA bought at 47.33 + 0.01 after a decision at 46.42, and sold at 45.26 - 0.01 after one at 46.29."""
+    with ledger.transaction() as connection:
+        costs = connection.execute(
+            "select side, decision_price, arrival_price, average_price, close_price, close_session, delay_usd, "
+            "impact_usd, opportunity_usd, shortfall_usd - fee_usd from analytics.fct_order_costs "
+            "where client_order_id in ('order-momentum-AAA-5', 'order-momentum-AAA-15') order by submitted_at"
+        ).fetchall()
+    bought, sold = (map(Decimal, prices.split()) for prices in ("46.42 47.33 47.34 47.33", "46.29 45.26 45.25 45.26"))
+    assert costs == [
+        ("buy", *bought, date(2020, 1, 10), 91, 1, 0, 92),
+        ("sell", *sold, date(2020, 1, 24), 103, 1, 0, 104),
+    ]
+
+
+def test_costs_of_all_orders_are_what_the_fills_lost_and_the_broker_charged(
+    ledger: Database, results: dict[str, NodeResult]
+) -> None:
+    with ledger.transaction() as connection:
+        summed = connection.execute(
+            "select sum(order_count), sum(impact_usd), sum(fee_usd), sum(opportunity_usd), bool_and(filled_pct = 100) "
+            "from analytics.fct_cost_summary"
+        ).fetchone()
+        expected = connection.execute(
+            "select (select count(*) from execution.orders), (select sum(0.01 * qty) from execution.fills), "
+            "(select -sum(amount_usd) from execution.activities where kind = 'fee_sec'), 0, true"
+        ).fetchone()
+    assert summed == expected
 
 
 def test_round_trip_through_zero_is_two_trips(ledger: Database, results: dict[str, NodeResult]) -> None:
