@@ -15,10 +15,12 @@ from standins.random_bars import random_bars
 
 from trading_assets.adapters.backtests import plan_backtest, run_journal
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.market_record import read_market_record
 from trading_assets.defs.execution.assets import APPROVED_ORDERS
+from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import sessions_between
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
@@ -55,6 +57,9 @@ def test_sixty_sessions_by_the_hour_come_out_the_same_in_four_ways(
     assert len(sessions) >= 60
     bars = random_bars(["AAA", "BBB"], BARS_A_SESSION * (len(sessions) + WARM_UP), Timeframe.HOUR)
     with database.transaction() as connection:
+        store_instruments(
+            connection, [Instrument(symbol, symbol, "NYSE", is_tradable=True) for symbol in SETTINGS.universe], "random"
+        )
         store_bars(connection, bars)
     open_gates(database, bars, AFTERWARDS)
     turns, live = new_database(database), new_database(database)

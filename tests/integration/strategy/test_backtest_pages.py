@@ -19,6 +19,7 @@ from trading_assets.adapters.plugins import source_sha256
 from trading_assets.adapters.postgres.analytics import buy_and_hold_returns
 from trading_assets.adapters.postgres.backtests import store_backtest
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.market_record import data_hash, read_market_record
 from trading_assets.adapters.postgres.stored_backtests import stored_backtests, stored_sweep
@@ -45,8 +46,10 @@ risk: {max_order_notional: 0.5, max_position: 0.5}
 @pytest.fixture
 def desk(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A database with bars, and a folder with a configuration, that commands and sensors use."""
+    source = SampleSource()
     with database.transaction() as connection:
-        store_bars(connection, SampleSource().bars(["AAPL", "IBM"], Timeframe.SESSION, HISTORY, LAST, NOW))
+        store_instruments(connection, source.instruments(["AAPL", "IBM"]), source.name)
+        store_bars(connection, source.bars(["AAPL", "IBM"], Timeframe.SESSION, HISTORY, LAST, NOW))
         connection.execute("update ops.quality_gates set state = 'open'")
     (tmp_path / "trading.yaml").write_text(YAML)
     monkeypatch.chdir(tmp_path)

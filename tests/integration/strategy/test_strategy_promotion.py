@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from trading_assets.adapters.plugins import load_strategies, source_sha256
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.backtests import store_backtest
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.adapters.postgres.market_record import data_hash, read_market_record
 from trading_assets.adapters.postgres.promotions import PromotionRefused, order_refusal, promote, promotions_of
 from trading_assets.adapters.postgres.proofs import record_proof
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.cli import trading
-from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.risk.verdicts import Intent, Purpose
 from trading_assets.domain.strategy.promotions import Stage, may_trade
@@ -106,9 +106,6 @@ class Desk:
             )
         return account.account_id
 
-    def trading(self, now: datetime) -> TradingDesk:
-        return TradingDesk(self.database, self.settings, now)
-
     def promote(self, stage: str, *more: str) -> Result:
         return self.command("promote", "always", "--to", stage, "--by", "Ada", "--why", "it earned it", *more)
 
@@ -129,8 +126,10 @@ def desk(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRADING_CONFIG", raising=False)
     monkeypatch.setenv("DATABASE_URL", database.url)
+    source = SampleSource()
     with database.transaction() as connection:
-        store_bars(connection, SampleSource().bars(["IBM"], Timeframe.SESSION, FIRST, LAST, NOW))
+        store_instruments(connection, source.instruments(["IBM"]), source.name)
+        store_bars(connection, source.bars(["IBM"], Timeframe.SESSION, FIRST, LAST, NOW))
         connection.execute("update ops.quality_gates set state = 'open'")
     return Desk(tmp_path, database)
 
@@ -298,26 +297,6 @@ def test_enabling_warns_on_a_simulated_account_and_is_refused_on_paper_without_p
     refused(desk.command(*enabling), "cannot be enabled on paper")
 
 
-def test_orders_of_a_version_that_was_not_promoted_are_not_sent_to_a_paper_account(desk: Desk) -> None:
-    account = desk.open_account("paper")
-    now = session(FIRST).closes_at + timedelta(seconds=5)
-    assert desk.trading(now).decide(FIRST).account_id == account
-    version = desk.configured.version
-    told = f"strategy always: Version {version} was not promoted to paper, and no other version was"
-    (reason,) = desk.trading(now).submit(FIRST).refused
-    assert reason.endswith(f": {told}")
-
-    desk.prove(*PROOFS)
-    desk.backtest()
-    assert desk.promote("paper").exit_code == 0
-    desk.file.write_text(SOURCE.replace('["always"]', '["for ever"]'))
-    (reason,) = desk.trading(now).submit(FIRST).refused
-    assert "has changed since it was promoted to paper" in reason
-    desk.file.write_text(SOURCE)
-    sent = desk.trading(now).submit(FIRST)
-    assert (sent.refused, sent.written["execution.orders"]) == ([], 1)
-
-
 def test_simulated_accounts_need_no_promotion_and_live_ones_need_that_to_live(desk: Desk) -> None:
     at = session(FIRST).closes_at
     intent = Intent(
@@ -329,6 +308,9 @@ def test_simulated_accounts_need_no_promotion_and_live_ones_need_that_to_live(de
             return order_refusal(connection, broker, [desk.configured], intent)
 
     assert reason("simulated") is None
+    version = desk.configured.version
+    told = f"strategy always: Version {version} was not promoted to paper, and no other version was"
+    assert reason("paper") == told
     desk.prove(*PROOFS)
     desk.backtest()
     assert desk.promote("paper").exit_code == 0
@@ -336,5 +318,7 @@ def test_simulated_accounts_need_no_promotion_and_live_ones_need_that_to_live(de
     assert "not promoted to live" in (reason("alpaca") or "")
     assert desk.promote("live").exit_code == 0
     assert reason("alpaca") is None
+    desk.file.write_text(SOURCE.replace('["always"]', '["for ever"]'))
+    assert "has changed since it was promoted to paper" in (reason("paper") or "")
     desk.configure(level=0.25)
     assert "which decided it, is not what trading.yaml configures now" in (reason("alpaca") or "")
