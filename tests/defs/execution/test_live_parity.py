@@ -1,18 +1,18 @@
 """An account led through its sessions hour by hour, by jobs and sensors, has the ledger of a replay of them."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 
 import dagster as dg
 import pytest
-from standins.platform import InProcessPlatform
+from standins.led_platform import AFTERWARDS, DELAY, LedPlatform
 
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
-from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
-from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
+from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, POSITIONS
+from trading_assets.defs.execution.sensors import execution_sensor
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
 from trading_assets.domain.values import Timeframe
 from trading_assets.settings import TradingSettings
@@ -36,51 +36,13 @@ SETTINGS = TradingSettings.model_validate(
         "clock": "replay",
     }
 )
-# Two sessions warm the indicators up; five are traded, with a weekend between the last two.
-WARM_UP, FIRST, LAST = date(2022, 4, 22), date(2022, 4, 26), date(2022, 5, 2)
-AFTERWARDS = datetime(2022, 6, 20, tzinfo=UTC)
-DELAY = timedelta(seconds=5)
-TRADING = [APPROVED_ORDERS, ORDERS, FILLS, POSITIONS]
+WARM_UP, FIRST = date(2022, 4, 22), date(2022, 4, 26)
+# Three sessions with a weekend between the last two.
+THURSDAY, FRIDAY, MONDAY = date(2022, 4, 28), date(2022, 4, 29), date(2022, 5, 2)
 
 
-class Platform(InProcessPlatform):
-    """The graph, led by the hour as a scheduler and a daemon would."""
-
-    def store_data(self, first: date, last: date) -> None:
-        """Everything up to the targets, in one range."""
-        self.clock.at = AFTERWARDS
-        self.run("refresh_data_job", first, last)
-
-    def react(self) -> list[str]:
-        """Run what the sensors ask for until they ask for nothing; the jobs that ran."""
-        ran = []
-        while requests := [
-            (job, request)
-            for sensor, job in ((order_sensor, "manage_orders_job"), (execution_sensor, "execute_trades_job"))
-            for request in self.ask(sensor)
-        ]:
-            job, request = requests[0]
-            self.run(job, date.fromisoformat(request.partition_key))
-            ran.append(job)
-        return ran
-
-    def live(self, first: date, last: date, tick: list[dg.AssetKey] | None = None) -> set[str]:
-        """Every bar close of the sessions, the tick's run first in one hour and the sensors first in the next."""
-        ran = set()
-        for day in sessions_between(first, last):
-            for hour, bar in enumerate(bar_bounds(day, Timeframe.HOUR)):
-                self.clock.at = bar.closes_at + DELAY
-                if hour % 2:
-                    ran |= set(self.react())
-                self.run("hourly_tick_job", day, assets=tick)
-                ran |= set(self.react())
-            self.clock.at = session(day).closes_at + timedelta(minutes=15)
-            self.run("end_of_day_job", day, assets=[FILLS, POSITIONS])
-        return ran
-
-    def replay(self, first: date, last: date) -> None:
-        self.clock.at = AFTERWARDS
-        self.run("backfill_job", first, last, TRADING)
+class Platform(LedPlatform):
+    """With one decision of the first session."""
 
     def decide_at(self, at: datetime) -> None:
         self.clock.at = at + DELAY
@@ -125,25 +87,26 @@ def counts(database: Database) -> dict[str, int]:
 
 @pytest.mark.timeout(600)
 def test_hours_sessions_and_one_range_give_the_same_ledger(new_platform):
-    range_run = new_platform(LAST)
-    range_run.replay(FIRST, LAST)
+    range_run = new_platform(MONDAY)
+    range_run.replay(THURSDAY, MONDAY)
     seen = counts(range_run.database)
     assert all(seen.values()), seen
 
-    by_session = new_platform(LAST)
-    for day in sessions_between(FIRST, LAST):
+    by_session = new_platform(MONDAY)
+    for day in sessions_between(THURSDAY, MONDAY):
         by_session.replay(day, day)
 
-    live = new_platform(date(2022, 4, 25))
-    ran = live.live(FIRST, FIRST)
-    live.store_data(date(2022, 4, 27), LAST)
-    ran |= live.live(date(2022, 4, 27), LAST, tick=[APPROVED_ORDERS])
+    # Whole ticks, from the vendor's bars on, in one session; in the others what is decided on stored targets.
+    live = new_platform(date(2022, 4, 27))
+    ran = live.live(THURSDAY, THURSDAY)
+    live.store_data(FRIDAY, MONDAY)
+    ran |= live.live(FRIDAY, MONDAY, [APPROVED_ORDERS])
     assert ran == {"execute_trades_job", "manage_orders_job"}
 
     expected = ledger_hash(range_run.database)
     assert ledger_hash(by_session.database) == expected
     assert ledger_hash(live.database) == expected
-    live.replay(FIRST, LAST)
+    live.replay(THURSDAY, MONDAY)
     assert ledger_hash(live.database) == expected
 
 
