@@ -88,6 +88,10 @@ def test_pairs_of_a_range_are_those_of_their_session_and_decisions_name_them(mar
         held = connection.execute(
             "select min(signal), max(signal), count(*) from strategy.signals where strategy = 'buy_and_hold'"
         ).fetchall()
+        grouped = connection.execute(
+            "select distinct symbol from strategy.signals where leg_group is not null order by symbol"
+        ).fetchall()
+    assert grouped == reasons
     assert dates == [(DISCOVERY, 3)]
     assert held == [(1.0, 1.0, 7 * len(UNIVERSE))]
     assert reasons == [(symbol,) for symbol in sorted((y, x))]

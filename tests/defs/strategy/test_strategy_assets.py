@@ -234,6 +234,7 @@ def test_targets_are_read_back_as_decimals_of_the_present_version(market_data, i
     assert len(targets) == len(sessions_between(FIRST, LAST)) * len(UNIVERSE) * 2
     assert {target.target_weight for target in targets} == {Decimal(0), Decimal("0.15"), Decimal("0.25")}
     assert targets == sorted(targets, key=lambda target: (target.decision_at, target.strategy, target.symbol))
+    assert {target.leg_group for target in targets} == {None}
     assert targets[0].decision_at == session(FIRST).closes_at
     assert targets_between(market_data, {"sma_crossover": "1+00000000"}, FIRST, LAST) == []
 

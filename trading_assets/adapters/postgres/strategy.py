@@ -287,10 +287,15 @@ def targets_between(database: Database, versions: Mapping[str, str], first: date
 
 def _rows(frame: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
     """The rows of `frame` as plain Python values, which the driver dumps faster than numpy's and pandas' own."""
+    return zip(*(_values(frame[name]) for name in frame.columns), strict=True)
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
     import pandas as pd
 
-    is_time = {name: isinstance(dtype, pd.DatetimeTZDtype) for name, dtype in frame.dtypes.items()}
-    columns = (
-        list(frame[name].dt.to_pydatetime()) if is_time[name] else frame[name].tolist() for name in frame.columns
-    )
-    return zip(*columns, strict=True)
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return list(column.dt.to_pydatetime())
+    if isinstance(column.dtype, pd.StringDtype):
+        # A text that is not there is NaN to pandas.
+        return column.astype(object).where(column.notna(), None).tolist()
+    return column.tolist()

@@ -98,7 +98,7 @@ def target_of(
     weight: float,
     atr_usd: float | None,
     volatility_pct: float | None,
-    leg_group: str | None,
+    leg_group: str | float | None,
 ) -> Target:
     """A row of targets in the ledger's arithmetic; NaN and None are one."""
     return Target(
@@ -110,7 +110,7 @@ def target_of(
         weight_of(weight),
         atr_usd=_known(atr_usd),
         volatility=_known(None if volatility_pct is None else volatility_pct / 100),
-        leg_group=leg_group,
+        leg_group=leg_group if isinstance(leg_group, str) else None,
     )
 
 
@@ -157,7 +157,7 @@ def combine(
     targets["atr_usd"] = np.nan
     is_flat = (targets["signal"] == 0).to_numpy()
     targets["reason_code"] = np.where(is_flat, WeightReason.NO_SIGNAL, WeightReason.SIZED).astype(object)
-    targets[LEG_GROUP] = signals[LEG_GROUP].to_numpy(dtype=object) if LEG_GROUP in signals else None
+    targets[LEG_GROUP] = signals[LEG_GROUP].astype("str") if LEG_GROUP in signals else None
     places = zip(targets["symbol"], targets["session_date"], strict=True)
     is_member = np.array([symbol in of_day[day] for symbol, day in places], dtype=bool)
     targets.loc[~is_member, "target_weight"] = 0.0
