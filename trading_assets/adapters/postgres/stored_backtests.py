@@ -76,9 +76,7 @@ def stored_backtests(connection: psycopg.Connection, wanted: Sequence[str]) -> l
             {"one": one},
         ).fetchone()
         if row is None:
-            raise NotFound(
-                f"No backtest or sweep has the id or the name {one!r}."
-            )
+            raise NotFound(f"No backtest or sweep has the id or the name {one!r}.")
         found.append(row[0])
     by_id = {one.backtest_id: one for one in _read(connection, sql.SQL("backtest_id = any(%(chosen)s)"), found)}
     return [by_id[backtest_id] for backtest_id in dict.fromkeys(found)]
