@@ -112,9 +112,8 @@ class OrderHistory:
     def state(self) -> OrderState:
         """What the records amount to."""
         counted, conflicts = self._counted()
-        # A bust takes the shares back, but not what was reported: only first executions move the status.
+        # A bust takes shares back, but not what was reported: any first execution moves the status.
         first = [one for one in self._executions.values() if one.previous_execution_id is None]
-        executed_qty = _shares(first)
         newest, end = self._newest(), self._end()
         late = [] if end is None else [one for one in first if _is_late(one, end)]
         incidents = {Incident(IncidentKind.LATE_EXECUTION, one.execution_id) for one in late}
@@ -122,7 +121,7 @@ class OrderHistory:
         if _shares(counted) > self.qty:
             incidents.add(Incident(IncidentKind.OVERFILLED, self.client_order_id))
         return OrderState(
-            status=self._status(newest, end, executed_qty, bool(late)),
+            status=self._status(newest, end, _shares(counted), bool(first), bool(late)),
             filled_qty=_shares(counted),
             filled_usd=sum(((one.qty or ZERO) * (one.price or ZERO) for one in counted), ZERO),
             ended_as=None if end is None else end.status,
@@ -131,13 +130,14 @@ class OrderHistory:
         )
 
     def _status(
-        self, newest: OrderStatus, end: StatusReport | None, executed_qty: Decimal, has_late: bool
+        self, newest: OrderStatus, end: StatusReport | None, filled_qty: Decimal, has_executed: bool, has_late: bool
     ) -> OrderStatus:
-        if executed_qty >= self.qty:
-            return _S.FILLED
-        if end is not None:
-            return _S.PARTIALLY_FILLED_AFTER_TERMINAL if has_late else end.status
-        return _S.PARTIALLY_FILLED if executed_qty and newest in _BEHIND_A_FILL else newest
+        """FILLED is the broker's word: after a bust the same order may go on executing."""
+        if end is None:
+            return _S.PARTIALLY_FILLED if has_executed and newest in _BEHIND_A_FILL else newest
+        if not has_late:
+            return end.status
+        return _S.FILLED if filled_qty >= self.qty else _S.PARTIALLY_FILLED_AFTER_TERMINAL
 
     def _newest(self) -> OrderStatus:
         return max(self._reports, key=_order_of_reports).status if self._reports else _S.SUBMITTING

@@ -86,7 +86,6 @@ def tell(chance: random.Random) -> Story:
             part = chance.randint(1, 100 - executed)
             records.append(execution("late", part, clock + 2))
             standing["late"], late = (part, 10), {"late"}
-            status = S.FILLED if executed + part == 100 else S.PARTIALLY_FILLED_AFTER_TERMINAL
     clock += 3
     for name in list(standing):
         for step in range(chance.choice([0, 0, 1, 2])):
@@ -99,6 +98,9 @@ def tell(chance: random.Random) -> Story:
             standing[corrected] = (chance.randint(1, part), 11)
             records.append(execution(corrected, standing[corrected][0], clock, "11", "trade_correct", name))
             name = corrected
+    if late:
+        is_whole = sum(part for part, _ in standing.values()) == 100
+        status = S.FILLED if is_whole else S.PARTIALLY_FILLED_AFTER_TERMINAL
     return Story(
         tuple(records),
         status,
@@ -162,6 +164,14 @@ def test_execution_before_the_end_that_is_only_heard_of_later_is_no_incident() -
     assert (state.status, state.filled_qty, state.incidents) == (S.CANCELED, 30, frozenset())
 
 
+def test_order_that_goes_on_after_a_bust_is_not_filled_until_the_broker_says_so() -> None:
+    parts = [execution("e", 60, 3), execution("b", 60, 4, kind="trade_bust", previous="e"), execution("f", 50, 5)]
+    working = state_of(report(S.PARTIALLY_FILLED, 3), *parts)
+    assert (working.status, working.filled_qty) == (S.PARTIALLY_FILLED, 50)
+    done = state_of(*parts, execution("g", 50, 6), report(S.FILLED, 6))
+    assert (done.status, done.filled_qty, done.incidents) == (S.FILLED, 100, frozenset())
+
+
 def test_late_execution_that_is_busted_counts_no_shares_and_stays_an_incident() -> None:
     late = execution("e", 30, 6)
     state = state_of(report(S.CANCELED, 5), late, execution("b", 30, 7, kind="trade_bust", previous="e"))
@@ -174,7 +184,7 @@ def test_correction_replaces_and_a_correction_of_it_replaces_again() -> None:
         execution("c1", 90, 8, "9", "trade_correct", "e"),
         execution("c2", 80, 9, "8", "trade_correct", "c1"),
     )
-    state = state_of(execution("e", 100, 3), first, second)
+    state = state_of(execution("e", 100, 3), report(S.FILLED, 3), first, second)
     assert (state.filled_qty, state.filled_usd, state.executions) == (80, 640, {"c2"})
     assert state.status is S.FILLED
     busted = state_of(execution("e", 100, 3), first, second, execution("b", 80, 10, kind="trade_bust", previous="c2"))
@@ -182,7 +192,7 @@ def test_correction_replaces_and_a_correction_of_it_replaces_again() -> None:
 
 
 def test_more_shares_than_ordered_are_booked_and_an_incident() -> None:
-    state = state_of(execution("e1", 100, 3), execution("e2", 1, 4))
+    state = state_of(report(S.FILLED, 3), execution("e1", 100, 3), execution("e2", 1, 4))
     assert (state.status, state.filled_qty) == (S.FILLED, 101)
     assert state.incidents == {Incident(IncidentKind.OVERFILLED, "ta1-x")}
 
