@@ -24,7 +24,7 @@ from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.standings import always_tradable
-from trading_assets.domain.simulation import Moment, Rules
+from trading_assets.domain.simulation import Moment, Rules, loop
 from trading_assets.domain.strategy.knowledge import parts
 from trading_assets.domain.strategy.portfolio import Sectors
 from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy
@@ -70,11 +70,11 @@ class _Reviews:
         return verdicts
 
     def __enter__(self) -> _Reviews:
-        simulation.review = self  # type: ignore[assignment]
+        loop.review = self  # type: ignore[assignment]
         return self
 
     def __exit__(self, *_: object) -> None:
-        simulation.review = review
+        loop.review = review
 
 
 def _one_moment(rounds: int, count: int) -> Result:

@@ -30,8 +30,8 @@ from trading_assets.domain.market.adjust import adjusted_as_of, point_in_time_fa
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
+from trading_assets.domain.risk import review
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.risk.verdicts import Outcome
 from trading_assets.domain.simulation import Rules
@@ -251,9 +251,9 @@ DEFECTS = {
     ),
     # Intents compete for the limits in the order of their hashes, which is that of a set.
     "unordered iteration": Defect(
-        simulation,
-        "review",
         review,
+        "_together",
+        review._together,
         before="sorted(intents, key=_place)",
         after="sorted(intents, key=lambda intent: intent.intent_id)",
         is_in_both=False,
