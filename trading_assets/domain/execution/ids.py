@@ -7,6 +7,8 @@ import hashlib
 from datetime import date, datetime
 
 CLIENT_ORDER_ID_LENGTH = 48
+CLIENT_ORDER_PREFIX = "ta1-"
+"""By which an order at a broker is known as one of ours."""
 
 
 def _digest(*facts: object) -> str:
@@ -23,7 +25,7 @@ def client_order_id(intent_id: str, leg: int, attempt: int) -> str:
     if leg < 0 or attempt < 1:
         raise ValueError(f"intent {intent_id}: leg {leg} must be 0 or more and attempt {attempt} must be 1 or more")
     encoded = base64.b32encode(bytes.fromhex(intent_id)).decode().lower().rstrip("=")
-    identifier = f"ta1-{encoded[:26]}-{leg}-{attempt}"
+    identifier = f"{CLIENT_ORDER_PREFIX}{encoded[:26]}-{leg}-{attempt}"
     if len(identifier) > CLIENT_ORDER_ID_LENGTH:
         raise ValueError(f"client order id {identifier} is longer than {CLIENT_ORDER_ID_LENGTH} characters")
     return identifier
