@@ -38,7 +38,8 @@ arrived as (
     from {{ ref('stg_execution__order_states') }} as orders
     left join moved on orders.client_order_id = moved.client_order_id
     left join filled on orders.client_order_id = filled.client_order_id
-    -- The first price at which the order could trade. Ten days are longer than any closure of the market.
+    -- The first price at which the order could trade. Ten days are longer than any closure of the market; with the
+    -- timeframes by name each lookup is one range of the key.
     left join lateral (
         select
             bars.open,
@@ -47,6 +48,7 @@ arrived as (
         from {{ ref('fct_bars') }} as bars
         where
             orders.symbol = bars.symbol
+            and bars.timeframe in ('1d', '1h')
             and bars.ts >= orders.submitted_at
             and bars.ts < orders.submitted_at + interval '10 days'
             and bars.ts <= coalesce(filled.first_filled_at, 'infinity')
@@ -58,6 +60,7 @@ arrived as (
         from {{ ref('fct_bars') }} as bars
         where
             orders.symbol = bars.symbol
+            and bars.timeframe in ('1d', '1h')
             and bars.closes_at <= orders.submitted_at
             and bars.ts >= orders.submitted_at - interval '10 days'
         order by bars.closes_at desc, bars.timeframe desc
@@ -102,7 +105,9 @@ left join lateral (
     from {{ ref('fct_bars') }} as bars
     where
         orders.symbol = bars.symbol
+        and bars.timeframe in ('1d', '1h')
         and bars.closes_at >= orders.submitted_at
+        and bars.ts >= orders.submitted_at - interval '1 day'
         and bars.ts < coalesce(arrived.last_session + interval '2 days', 'infinity')
         and bars.session_date <= coalesce(arrived.last_session, 'infinity')
     order by bars.closes_at desc, bars.timeframe desc
