@@ -21,8 +21,9 @@ def keys(section: type[Section], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Dotted keys with their defaults as the guide writes them; a section with keys of its own is not a key."""
     for name, field in section.model_fields.items():
         key, inner = prefix + name, inner_section(field.annotation)
-        if inner is None or field.is_required() or field.default is None:
-            yield key, "required" if field.is_required() else written(field.default)
+        default = field.get_default(call_default_factory=True)
+        if inner is None or field.is_required() or default is None:
+            yield key, "required" if field.is_required() else written(default)
         if inner is not None:
             yield from keys(inner, f"{key}.*." if get_origin(field.annotation) is dict else f"{key}.")
 
