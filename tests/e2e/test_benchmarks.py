@@ -19,18 +19,22 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
+QUICK = [
+    ("load", "load.run(rounds=1)", 1),
+    ("indicators", "indicators.run(rounds=1, symbols=2, bars=400)", 2),
+]
+SLOW = [
+    ("tick", "tick.run(rounds=1, first=date(2022, 6, 8))", 1),
+    ("validate", "validate.run(rounds=1, symbols=2, first=date(2022, 6, 1), last=date(2022, 6, 10))", 1),
+    ("backfill", "backfill.run(date(2012, 10, 1), date(2012, 10, 5))", 3),
+    ("ingest", "ingest.run(rows=7_000, rounds=1)", 12),
+    ("halt", "halt.run(rounds=1)", 2),
+    ("risk", "risk.run(rounds=1, symbols=4, first=date(2012, 10, 1), last=date(2012, 12, 31))", 2),
+]
+
+
 @pytest.mark.parametrize(
-    ("module", "call", "count"),
-    [
-        ("load", "load.run(rounds=1)", 1),
-        ("tick", "tick.run(rounds=1, first=date(2022, 6, 8))", 1),
-        ("validate", "validate.run(rounds=1, symbols=2, first=date(2022, 6, 1), last=date(2022, 6, 10))", 1),
-        ("backfill", "backfill.run(date(2012, 10, 1), date(2012, 10, 5))", 3),
-        ("ingest", "ingest.run(rows=7_000, rounds=1)", 12),
-        ("indicators", "indicators.run(rounds=1, symbols=2, bars=400)", 2),
-        ("halt", "halt.run(rounds=1)", 2),
-        ("risk", "risk.run(rounds=1, symbols=4, first=date(2012, 10, 1), last=date(2012, 12, 31))", 2),
-    ],
+    ("module", "call", "count"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.nightly) for one in SLOW)]
 )
 def test_benchmark_in_a_tiny_setting_prints_ratios(module: str, call: str, count: int) -> None:
     program = f"from datetime import date; from bench import {module}; print(*{call}, sep='\\n')"

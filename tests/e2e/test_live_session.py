@@ -261,6 +261,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(1200)
 def test_rehearsed_session_has_the_ledger_of_a_backfill(
     platform: Platform, new_database: Callable[[], Database], tmp_path: Path
