@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias
 
 import psycopg
@@ -121,6 +122,15 @@ def copy_rows(connection: psycopg.Connection, target: sql.Composable, columns: S
     return count
 
 
+def _unless_empty(rows: Rows) -> Rows | None:
+    """The same rows; None where there are none, and a stage would be made for nothing."""
+    if isinstance(rows, ArrayRows):
+        return rows if len(rows) else None
+    remaining = iter(rows)
+    first = next(remaining, None)
+    return None if first is None else chain([first], remaining)
+
+
 @contextmanager
 def staged(
     connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows
@@ -142,7 +152,9 @@ def staged(
 def merge(connection: psycopg.Connection, table: Table, columns: Sequence[str], rows: Rows) -> int:
     """Insert new rows and update changed ones; returns how many. Merging the same rows again writes none."""
     others = [name for name in columns if name not in table.key]
-    with staged(connection, table, columns, rows) as stage:
+    if (some := _unless_empty(rows)) is None:
+        return 0
+    with staged(connection, table, columns, some) as stage:
         cursor = connection.execute(
             sql.SQL(
                 "insert into {table} as old ({columns}) select {columns} from {stage} "
@@ -239,7 +251,9 @@ def append_once(connection: psycopg.Connection, table: Table, columns: Sequence[
 
     Raises LedgerConflict, naming the first row that differs, when `table.compared` columns disagree with the record.
     """
-    with staged(connection, table, columns, rows) as stage:
+    if (some := _unless_empty(rows)) is None:
+        return 0
+    with staged(connection, table, columns, some) as stage:
         differing = connection.execute(
             sql.SQL(
                 "select to_jsonb(recorded)::text, to_jsonb(stage)::text from {stage} as stage "
