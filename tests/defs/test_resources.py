@@ -6,11 +6,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from trading_assets.adapters.alpaca_broker import AlpacaBroker
 from trading_assets.adapters.bar_sources import FallbackSource
 from trading_assets.adapters.clock import ReplayClock, WallClock, set_replay_clock
 from trading_assets.adapters.folder import FolderSource
 from trading_assets.adapters.polygon import PolygonSource
-from trading_assets.adapters.ports import BarSource, Clock, EventBus, Notifier
+from trading_assets.adapters.ports import BarSource, Broker, Clock, EventBus, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.redis import NullEventBus, RedisEventBus
 from trading_assets.adapters.sample import SampleSource
@@ -38,11 +39,12 @@ def built() -> dict[str, object]:
         database: dg.ResourceParam[Database],
         clock: dg.ResourceParam[Clock],
         bar_source: dg.ResourceParam[BarSource],
+        broker: dg.ResourceParam[Broker | None],
         event_bus: dg.ResourceParam[EventBus],
         notifiers: dg.ResourceParam[list[Notifier]],
         settings: dg.ResourceParam[TradingSettings],
     ) -> None:
-        seen.update(database=database, clock=clock, bar_source=bar_source)
+        seen.update(database=database, clock=clock, bar_source=bar_source, broker=broker)
         seen.update(event_bus=event_bus, notifiers=notifiers, settings=settings)
 
     assert dg.materialize([probe], resources=RESOURCES).success
@@ -54,6 +56,7 @@ def test_resources_follow_the_configuration(configured: Path, database: Database
     assert resources["database"] == database
     assert isinstance(resources["clock"], WallClock)
     assert isinstance(resources["bar_source"], SampleSource)
+    assert resources["broker"] is None
     assert isinstance(resources["event_bus"], NullEventBus)
     assert [notifier.channel.name for notifier in resources["notifiers"]] == ["log"]
     assert resources["settings"].source == "sample"
@@ -93,3 +96,17 @@ def test_vendors_in_order_when_configured(configured: Path, monkeypatch: pytest.
     source = built()["bar_source"]
     assert isinstance(source, FallbackSource)
     assert source.name == "alpaca"
+
+
+def test_broker_when_configured_connects_to_nothing(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPACA_API_KEY", "PK0")
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "secret")
+    text = configured.read_text()
+    # Nothing answers at that address.
+    declared = "kind: alpaca\n  environment: paper\n  account: PA0LOCAL0001\n  url: http://127.0.0.1:1"
+    configured.write_text(text.replace("kind: simulated", declared))
+
+    broker = built()["broker"]
+
+    assert isinstance(broker, AlpacaBroker)
+    assert (broker.account_number, broker.url) == ("PA0LOCAL0001", "http://127.0.0.1:1")

@@ -5,7 +5,7 @@ Tests replace any of them by an object with the same methods (adapters/ports.py)
 
 import dagster as dg
 
-from trading_assets.adapters.ports import BarSource, Clock, EventBus, FundamentalsSource, Notifier
+from trading_assets.adapters.ports import BarSource, Broker, Clock, EventBus, FundamentalsSource, Notifier
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.settings import Environment, TradingSettings, load_environment, load_trading_settings
 
@@ -41,6 +41,19 @@ def comparison_sources(context: dg.InitResourceContext) -> list[BarSource]:
     return build_comparison_sources(context.resources.settings, load_environment(), context.resources.database)
 
 
+@dg.resource(
+    required_resource_keys={"settings", "database"},
+    description="Where orders are sent; none for the simulated broker, which the time loop is itself.",
+)
+def broker(context: dg.InitResourceContext) -> Broker | None:
+    from trading_assets.adapters.brokers import build_broker
+
+    settings: TradingSettings = context.resources.settings
+    if settings.broker.kind == "simulated":
+        return None
+    return build_broker(settings, load_environment(), context.resources.database)
+
+
 @dg.resource(description="The newest events and bars in Redis at REDIS_URL; silent without one.")
 def event_bus() -> EventBus:
     from trading_assets.adapters.redis import NullEventBus, RedisEventBus
@@ -70,6 +83,7 @@ RESOURCES: dict[str, dg.ResourceDefinition] = {
     "bar_source": bar_source,
     "comparison_sources": comparison_sources,
     "fundamentals_source": fundamentals_source,
+    "broker": broker,
     "event_bus": event_bus,
     "notifiers": notifiers,
 }
