@@ -30,6 +30,7 @@ def test_walls_of_the_project_are_kept() -> None:
         ("The domain runs against the data", "domain/market/bars.py", "import trading_assets.domain.risk"),
         ("The graph runs against the data", "defs/ingestion/assets.py", "import trading_assets.defs.execution"),
         ("Only the graph and the glue know Dagster", "settings/section.py", "import dagster"),
+        ("Only the graph and the glue know Dagster", "local_alpaca/server.py", "import dagster"),
         ("The domain knows no vendor, no network and no database", "domain/values.py", "import yfinance"),
     ],
 )

@@ -385,14 +385,14 @@ def test_stream_with_a_key_that_is_not_accepted_is_refused(alpaca: LocalAlpaca) 
 def test_message_that_cannot_be_read_makes_the_stream_begin_anew(alpaca: LocalAlpaca, broker: AlpacaBroker) -> None:
     broker.first_wait_s = 0.01
     with listening(broker) as listener:
-        alpaca._broadcast(["no object"])
+        alpaca.pass_on(["no object"])
         assert listener.until_opened() == StreamOpened(2)
 
 
 def test_update_with_words_that_nobody_knows_is_passed_on(alpaca: LocalAlpaca, broker: AlpacaBroker) -> None:
     order = {"id": "1", "client_order_id": "x", "symbol": "AAA", "status": "quantum", "new_field": 1}
     with listening(broker) as listener:
-        alpaca._broadcast({"stream": "trade_updates", "data": {"event": "order_teleported", "order": order}})
+        alpaca.pass_on({"stream": "trade_updates", "data": {"event": "order_teleported", "order": order}})
         (update,) = listener.updates(1)
 
     assert (update.event, update.order.broker_status) == ("order_teleported", "quantum")

@@ -46,7 +46,7 @@ class Contract:
                 answers = operations[method]["responses"].get(str(status), {})
                 schema: dict[str, Any] | None = answers.get("content", {}).get("application/json", {}).get("schema")
                 return schema
-        if path.startswith("/v2/"):
+        if path.startswith("/v2/") and not path.startswith("/v2/stocks/"):  # those are of another API
             self.violations.append(f"{method} {path} is not in the contract")
         return None
 

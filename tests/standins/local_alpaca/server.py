@@ -1,55 +1,40 @@
-"""Alpaca on 127.0.0.1: its REST API and its stream on one port, over a venue whose time a test moves.
-
-What it answers is the venue's word in Alpaca's JSON. What goes wrong on the way is on the switchboard.
-"""
+"""The local Alpaca as tests want it: it remembers what it was asked, and its switchboard says what goes wrong."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from http.server import ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from standins.http_vendor import Reply, WireHandler
-from standins.local_alpaca import alpaca_json
 from standins.local_alpaca.switchboard import Switchboard
-from standins.local_alpaca.trade_updates import StreamClient
 
-from trading_assets.adapters.simulated_broker import clock_at
-from trading_assets.domain.execution.broker_records import BrokerOrder, OrderUpdate
-from trading_assets.domain.execution.orders import TERMINAL
 from trading_assets.domain.execution.venue import Venue
-from trading_assets.domain.execution.venue_rules import Refusal, RefusalKind
 from trading_assets.domain.market.corporate_actions import CorporateAction
-from trading_assets.domain.market.sessions import is_session, next_session, sessions_between
+from trading_assets.local_alpaca import server
+from trading_assets.local_alpaca.server import PAPER_KEY, SECRET, AlpacaHandler, Asked
 
-PAPER_KEY = "PKLOCALALPACA0000000"
-SECRET = "not-a-secret"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request as it arrived."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: dict[str, Any]
+__all__ = ["PAPER_KEY", "SECRET", "Asked", "LocalAlpaca"]
 
 
-class LocalAlpaca:
-    """`venue` is to be touched with `lock` held, while the server runs. `asked` are all requests so far.
+class _FaultyHandler(AlpacaHandler, WireHandler):
+    alpaca: LocalAlpaca
 
-    `is_asked` is set by the first of them, `is_heard` once anybody listens to the stream. `on_answer` sees every
-    answer in Alpaca's own words: method, path, status and JSON value.
+    @property
+    def vendor(self) -> Any:
+        return self.alpaca
+
+    def respond(self, asked: Asked, key: str | None) -> None:
+        self._send(self.alpaca.reply_to(asked, key))
+
+
+class LocalAlpaca(server.LocalAlpaca):
+    """`asked` are all requests so far, `is_asked` is set by the first of them.
+
+    `on_answer` sees every answer in Alpaca's own words: method, path, status and JSON value.
     """
+
+    handler = _FaultyHandler
 
     def __init__(
         self,
@@ -57,58 +42,23 @@ class LocalAlpaca:
         actions: Sequence[CorporateAction] = (),
         on_answer: Callable[[str, str, int, Any], None] = lambda *_: None,
     ) -> None:
-        self.venue, self.actions, self.on_answer = venue, actions, on_answer
+        super().__init__(venue, actions)
+        self.on_answer = on_answer
         self.switchboard = Switchboard()
         self.asked: list[Asked] = []
-        self.lock = threading.RLock()
-        self.stopping = threading.Event()
         self.is_asked = threading.Event()
-        self.is_heard = threading.Event()
-        self._clients: list[StreamClient] = []
-        venue.listeners.append(self._tell)
-        handler = type("Handler", (_AlpacaHandler,), {"alpaca": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    @contextmanager
-    def running(self) -> Iterator[LocalAlpaca]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.stopping.set()
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
     def posts(self, path: str = "/v2/orders") -> list[Asked]:
         """The requests that asked for a new order."""
         return [asked for asked in self.asked if asked.method == "POST" and asked.path == path]
 
-    # The stream -------------------------------------------------------------------------------------
+    def pass_on(self, message: Any) -> None:
+        self.switchboard.pass_on(message, super().pass_on)
 
-    def connect(self, client: StreamClient) -> None:
-        self._clients.append(client)
-
-    def disconnect_streams(self) -> None:
-        """End every stream's connection without a word."""
-        clients, self._clients = self._clients, []
-        for client in clients:
-            client.drop()
-
-    def _tell(self, update: OrderUpdate) -> None:
-        message = alpaca_json.update_json(update, self._asset_id(update.order.symbol))
-        self.switchboard.pass_on(message, self._broadcast)
-
-    def _broadcast(self, message: Any) -> None:
-        for client in self._clients:
-            if client.is_listening:
-                with contextlib.suppress(OSError):
-                    client.send(message)
-
-    # The REST API -----------------------------------------------------------------------------------
+    def answer(self, asked: Asked, key: str | None) -> tuple[int, Any]:
+        status, document = super().answer(asked, key)
+        self.on_answer(asked.method, asked.path, status, document)
+        return status, document
 
     def reply_to(self, asked: Asked, key: str | None) -> Reply:
         """The answer to a request, as the switchboard lets it through."""
@@ -116,201 +66,14 @@ class LocalAlpaca:
         self.is_asked.set()
         fault = self.switchboard.take(asked.method, asked.path)
         if fault is None:
-            return self._answer(asked, key)
+            return self._reply(asked, key)
         self.stopping.wait(fault.delay_s)
         if fault.reply is None:
-            return self._answer(asked, key)
+            return self._reply(asked, key)
         if fault.is_after:
-            self._answer(asked, key)
+            self._reply(asked, key)
         return fault.reply
 
-    def _answer(self, asked: Asked, key: str | None) -> Reply:
-        try:
-            with self.lock:
-                status, document = self._route(asked, key)
-        except Refusal as refusal:
-            status, document = alpaca_json.error_json(refusal)
-        self.on_answer(asked.method, asked.path, status, document)
+    def _reply(self, asked: Asked, key: str | None) -> Reply:
+        status, document = self.answer(asked, key)
         return Reply(b"" if document is None else document, status)
-
-    def _route(self, asked: Asked, key: str | None) -> tuple[int, Any]:
-        if key != PAPER_KEY:
-            return 401, {"code": 40110000, "message": "request is not authorized"}
-        for method, pattern, answer in ROUTES:
-            found = re.fullmatch(pattern, asked.path)
-            if found and method == asked.method:
-                return answer(self, asked, *map(unquote, found.groups()))
-        return 404, {"code": 40410000, "message": "endpoint not found"}
-
-    def _account(self, _asked: Asked) -> tuple[int, Any]:
-        return 200, alpaca_json.account_json(self.venue.account(), self.venue.positions())
-
-    def _configurations(self, asked: Asked) -> tuple[int, Any]:
-        if "suspend_trade" in asked.body:
-            self.venue.is_suspended = asked.body["suspend_trade"]
-        return 200, alpaca_json.configurations_json(self.venue.is_suspended)
-
-    def _clock(self, _asked: Asked) -> tuple[int, Any]:
-        return 200, alpaca_json.clock_json(clock_at(self.venue.now))
-
-    def _calendar(self, asked: Asked) -> tuple[int, Any]:
-        first, last = date.fromisoformat(asked.query["start"]), date.fromisoformat(asked.query["end"])
-        days = sessions_between(first, last)
-        if first == last and not is_session(first):
-            days = [next_session(first)]  # asked about a holiday, Alpaca may answer with the next session
-        return 200, [alpaca_json.calendar_day_json(day) for day in days]
-
-    def _assets(self, _asked: Asked) -> tuple[int, Any]:
-        return 200, [alpaca_json.asset_json(one) for one in self.venue.instruments.values()]
-
-    def _asset(self, _asked: Asked, symbol: str) -> tuple[int, Any]:
-        instrument = self.venue.instruments.get(symbol.replace(".", "-"))
-        if instrument is None:
-            raise Refusal(RefusalKind.NOT_FOUND, f"asset not found for {symbol}")
-        return 200, alpaca_json.asset_json(instrument)
-
-    def _positions(self, _asked: Asked) -> tuple[int, Any]:
-        rows = self.venue.positions()
-        return 200, [alpaca_json.position_json(row, self.venue.instruments[row.symbol]) for row in rows]
-
-    def _new_order(self, asked: Asked) -> tuple[int, Any]:
-        request = alpaca_json.request_of(asked.body, self._generated_id())
-        return 200, self._shown(self.venue.submit(request))
-
-    def _replace_order(self, asked: Asked, broker_order_id: str) -> tuple[int, Any]:
-        replacement = alpaca_json.replacement_of(asked.body, self._generated_id())
-        return 200, self._shown(self.venue.replace(broker_order_id, replacement))
-
-    def _cancel_order(self, _asked: Asked, broker_order_id: str) -> tuple[int, Any]:
-        self.venue.cancel(broker_order_id)
-        return 204, None
-
-    def _cancel_orders(self, _asked: Asked) -> tuple[int, Any]:
-        results = []
-        for order in self.venue.orders():
-            if order.status not in TERMINAL:
-                with contextlib.suppress(Refusal):
-                    self.venue.cancel(order.broker_order_id)
-                    results.append({"id": order.broker_order_id, "status": 200})
-        return 207, results
-
-    def _one_order(self, _asked: Asked, broker_order_id: str) -> tuple[int, Any]:
-        return 200, self._shown(self.venue.order(broker_order_id))
-
-    def _order_by_client_id(self, asked: Asked) -> tuple[int, Any]:
-        return 200, self._shown(self.venue.order_by_client_id(asked.query["client_order_id"]))
-
-    def _orders(self, asked: Asked) -> tuple[int, Any]:
-        query = asked.query
-        wanted = {"open": (False,), "closed": (True,), "all": (False, True)}[query.get("status", "open")]
-        orders = [order for order in self.venue.orders() if (order.status in TERMINAL) in wanted]
-        after, until = (alpaca_json.moment_of(query[name]) if name in query else None for name in ("after", "until"))
-        orders = [
-            order
-            for order in orders
-            if (after is None or _submitted(order) > after) and (until is None or _submitted(order) < until)
-        ]
-        if query.get("nested") == "true":
-            legs = {leg.broker_order_id for order in orders for leg in self._with_legs(order).legs}
-            orders = [self._with_legs(order) for order in orders if order.broker_order_id not in legs]
-        if symbols := query.get("symbols"):
-            orders = [order for order in orders if order.symbol.replace("-", ".") in symbols.split(",")]
-        if query.get("direction", "desc") == "desc":
-            orders.reverse()
-        rows = [self._shown(order) for order in orders]
-        return 200, _page(rows, query.get("after_order_id"), int(query.get("limit", 50)), 500)
-
-    def _activities(self, asked: Asked, kind: str = "") -> tuple[int, Any]:
-        query = asked.query
-        kinds = [kind] if kind else [word for word in query.get("activity_types", "").split(",") if word]
-        after = alpaca_json.moment_of(query["after"]) if "after" in query else datetime.min.replace(tzinfo=UTC)
-        rows = [alpaca_json.activity_json(at, record) for at, record in self.venue.activities() if at > after]
-        rows = [row for row in rows if not kinds or row["activity_type"] in kinds]
-        if query.get("direction", "desc") == "desc":
-            rows.reverse()
-        return 200, _page(rows, query.get("page_token"), int(query.get("page_size", 100)), 100)
-
-    def _corporate_actions(self, asked: Asked) -> tuple[int, Any]:
-        first, last = (date.fromisoformat(asked.query[name]) for name in ("start", "end"))
-        symbols = asked.query["symbols"].split(",")
-        found = [
-            action
-            for action in self.actions
-            if action.symbol.replace("-", ".") in symbols and first <= action.ex_date <= last
-        ]
-        return 200, alpaca_json.corporate_actions_json(found)
-
-    def _shown(self, order: BrokerOrder) -> Any:
-        return alpaca_json.order_json(order, self._asset_id(order.symbol))
-
-    def _with_legs(self, order: BrokerOrder) -> BrokerOrder:
-        return self.venue.order(order.broker_order_id)
-
-    def _asset_id(self, symbol: str) -> str:
-        return str(self.venue.instruments[symbol].source_id)
-
-    def _generated_id(self) -> str:
-        return self.venue.ledger.new_id("client", len(self.venue.orders()))
-
-
-_ID = r"([^/]+)"
-ROUTES: list[tuple[str, str, Callable[..., tuple[int, Any]]]] = [
-    ("GET", "/v2/account", LocalAlpaca._account),
-    ("GET", "/v2/account/configurations", LocalAlpaca._configurations),
-    ("PATCH", "/v2/account/configurations", LocalAlpaca._configurations),
-    ("GET", "/v2/account/activities", LocalAlpaca._activities),
-    ("GET", f"/v2/account/activities/{_ID}", LocalAlpaca._activities),
-    ("GET", "/v2/clock", LocalAlpaca._clock),
-    ("GET", "/v2/calendar", LocalAlpaca._calendar),
-    ("GET", "/v2/assets", LocalAlpaca._assets),
-    ("GET", f"/v2/assets/{_ID}", LocalAlpaca._asset),
-    ("GET", "/v2/positions", LocalAlpaca._positions),
-    ("POST", "/v2/orders", LocalAlpaca._new_order),
-    ("GET", "/v2/orders", LocalAlpaca._orders),
-    ("DELETE", "/v2/orders", LocalAlpaca._cancel_orders),
-    ("GET", "/v2/orders:by_client_order_id", LocalAlpaca._order_by_client_id),
-    ("GET", f"/v2/orders/{_ID}", LocalAlpaca._one_order),
-    ("PATCH", f"/v2/orders/{_ID}", LocalAlpaca._replace_order),
-    ("DELETE", f"/v2/orders/{_ID}", LocalAlpaca._cancel_order),
-    ("GET", "/v1/corporate-actions", LocalAlpaca._corporate_actions),
-]
-
-
-def _page(rows: list[Any], after_id: str | None, size: int, most: int) -> list[Any]:
-    """The rows after the one with the id, as many as a page holds."""
-    ids = [row["id"] for row in rows]
-    begin = ids.index(after_id) + 1 if after_id in ids else 0
-    return rows[begin : begin + min(size, most)]
-
-
-def _submitted(order: BrokerOrder) -> datetime:
-    assert order.submitted_at is not None
-    return order.submitted_at
-
-
-class _AlpacaHandler(WireHandler):
-    alpaca: LocalAlpaca
-
-    @property
-    def vendor(self) -> Any:
-        return self.alpaca
-
-    def do_GET(self) -> None:  # noqa: N802  the name that the base class calls
-        parts = urlsplit(self.path)
-        if parts.path == "/stream":
-            self._serve_stream()
-            return
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else {}
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        asked = Asked(self.command, unquote(parts.path), query, body)
-        self._send(self.alpaca.reply_to(asked, self.headers.get("APCA-API-KEY-ID")))
-
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
-
-    def _serve_stream(self) -> None:
-        login = {"key_id": PAPER_KEY, "secret_key": SECRET}
-        client = StreamClient(self.connection, self.path, list(self.headers.items()), login, self.alpaca.is_heard)
-        self.alpaca.connect(client)
-        self.close_connection = True
-        client.serve(self.alpaca.stopping)

@@ -230,7 +230,7 @@ def calendar_day_json(day: date) -> Json:
 def corporate_actions_json(actions: Sequence[CorporateAction]) -> Json:
     lists: Json = {"cash_dividends": [], "forward_splits": []}
     for number, action in enumerate(actions):
-        row = {"id": f"{number:08d}", "symbol": action.symbol.replace("-", "."), "ex_date": str(action.ex_date)}
+        row: Json = {"id": f"{number:08d}", "symbol": action.symbol.replace("-", "."), "ex_date": str(action.ex_date)}
         if action.kind is ActionKind.CASH_DIVIDEND:
             row |= {"rate": float(action.amount_usd or 0), "payable_date": str(action.pay_date)}
             lists["cash_dividends"].append(row)
@@ -238,6 +238,18 @@ def corporate_actions_json(actions: Sequence[CorporateAction]) -> Json:
             row |= {"new_rate": float(action.split_ratio or 1), "old_rate": 1.0}
             lists["forward_splits"].append(row)
     return {"corporate_actions": lists, "next_page_token": None}
+
+
+def quote_json(last_price: Decimal, at: datetime) -> Json:
+    """A bid and an offer one cent apart around the price of the last trade."""
+    half_spread = Decimal("0.005")
+    return {
+        "t": _time(at),
+        "bp": float(last_price - half_spread),
+        "bs": 1,
+        "ap": float(last_price + half_spread),
+        "as": 1,
+    }
 
 
 def error_json(refusal: Refusal) -> tuple[int, Json]:
