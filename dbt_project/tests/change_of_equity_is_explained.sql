@@ -26,7 +26,7 @@ booked as (
             changes.account_id = activities.account_id
             and activities.at > changes.previous_at
             and activities.at <= changes.at
-            and activities.kind not in ('transfer', 'cash_in_lieu', 'delisting')
+            and activities.kind not in {{ kinds_of_priced_shares() }}
     group by changes.account_id, changes.session_date, changes.held_change_usd, changes.profit_usd
 )
 

@@ -16,7 +16,7 @@ with flows as (
         at as booked_at,
         amount_usd as cash_usd
     from {{ ref('stg_execution__activities') }}
-    where kind in ('transfer', 'cash_in_lieu', 'delisting')
+    where kind in {{ kinds_of_priced_shares() }}
 ),
 
 changes as (

@@ -23,7 +23,8 @@ with movements as (
         strategy,
         symbol,
         kind,
-        case when kind in ('split', 'transfer') then 0 else 1 end as rank_in_moment,
+        case when kind in ('split', 'transfer') then 0 when kind in ('external_trade', 'bust') then 3 else 1 end
+            as rank_in_moment,
         at as booked_at,
         at,
         session_date,
@@ -32,7 +33,7 @@ with movements as (
         amount_usd as cash_usd,
         0 as fee_usd
     from {{ ref('stg_execution__activities') }}
-    where kind in ('split', 'transfer', 'cash_in_lieu', 'delisting')
+    where kind = 'split' or kind in {{ kinds_of_priced_shares() }}
 ),
 
 running as (

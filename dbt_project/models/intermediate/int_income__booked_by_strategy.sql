@@ -6,7 +6,7 @@ with fees as (
         at,
         -amount_usd as fee_usd
     from {{ ref('stg_execution__activities') }}
-    where kind in ('fee_sec', 'fee_taf')
+    where kind in {{ kinds_of_fees() }}
 ),
 
 borne as (

@@ -23,7 +23,7 @@ from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.standings import always_tradable
-from trading_assets.domain.simulation import Rules, phase_one
+from trading_assets.domain.simulation import Rules, dealings
 from trading_assets.domain.strategy.knowledge import parts
 from trading_assets.domain.strategy.portfolio import Sectors
 from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy
@@ -101,7 +101,7 @@ def test_crossover_trades_and_ends_as_the_independent_program(monkeypatch: pytes
     source = SampleSource()
     assert source.corporate_actions(SYMBOLS, FIRST, LAST) == []
     bars = source.bars(SYMBOLS, Timeframe.SESSION, FIRST, LAST, session(LAST).closes_at)
-    monkeypatch.setattr(phase_one, "fee_activities", without_fees)
+    monkeypatch.setattr(dealings, "fee_activities", without_fees)
     record = record_of(bars)
     rules = Rules(RiskLimits.of(UNBOUND.limits()), FillModel(slippage_bps=Decimal(0), volume_limit=Decimal(1)))
 

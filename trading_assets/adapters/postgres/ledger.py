@@ -202,7 +202,7 @@ def _working_orders(
         order.client_order_id: WorkingOrder.from_events(
             order, events[order.client_order_id], filled[order.client_order_id], marks[order.client_order_id]
         )
-        for order in select(connection, Order, _ORDERS_BY_ID, ids=list(events))
+        for order in select(connection, Order, ORDERS_BY_ID, ids=list(events))
     }
 
 
@@ -462,7 +462,7 @@ _LIVE_ORDER_EVENTS: LiteralString = """
     where e.event_no <= newest.event_no and newest.status <> all(%(terminal)s)
     order by client_order_id, e.event_no
 """
-_ORDERS_BY_ID: LiteralString = """
+ORDERS_BY_ID: LiteralString = """
     select client_order_id, intent_id, attempt, account_id, strategy, strategy_version, symbol, side, qty, order_type,
            time_in_force, submitted_at, session_date, limit_price, stop_price, order_class, group_id, parent_order_id,
            entry_offset_pct, trail_usd, trail_pct

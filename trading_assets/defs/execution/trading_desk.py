@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trading_assets.adapters.account_terms import rules_of
+from trading_assets.adapters.announcements import summaries_of, told_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
@@ -25,7 +26,6 @@ from trading_assets.adapters.postgres.standings import read_standings
 from trading_assets.adapters.postgres.strategy import targets_between
 from trading_assets.adapters.postgres.strategy_states import state_events
 from trading_assets.adapters.postgres.trading_states import begin_submission, state_changes
-from trading_assets.defs.execution.announcements import summaries_of, told_of
 from trading_assets.defs.execution.controls import watch_orders, with_breaker_events, with_states
 from trading_assets.domain import simulation
 from trading_assets.domain.execution.account_activity import sent_order

@@ -72,7 +72,7 @@ class FifoPosition:
 
 
 def fifo(records: Iterable[Record]) -> FifoPosition:
-    """What the fills, splits and cash in lieu of one position (a strategy's symbol), in any order, leave."""
+    """What the fills and share activities of one position (a strategy's symbol), in any order, leave."""
     position = FifoPosition()
     for record in sorted(records, key=replay_key):
         if isinstance(record, Fill):

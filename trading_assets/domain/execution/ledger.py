@@ -47,11 +47,29 @@ class ActivityKind(StrEnum):
     CASH_IN_LIEU = "cash_in_lieu"
     TRANSFER = "transfer"
     DELISTING = "delisting"
+    FEE = "fee"
+    INTEREST = "interest"
+    EXTERNAL_TRADE = "external_trade"
+    BUST = "bust"
 
+
+EXTERNAL = "external"
+"""The book of what others hold and trade in an account: counted in risk and equity, never traded."""
 
 FLOW_KINDS = frozenset({ActivityKind.DEPOSIT, ActivityKind.WITHDRAWAL})
-FEE_KINDS = frozenset({ActivityKind.FEE_SEC, ActivityKind.FEE_TAF})
-PRICED_KINDS = frozenset({ActivityKind.CASH_IN_LIEU, ActivityKind.TRANSFER, ActivityKind.DELISTING})
+SALE_FEE_KINDS = frozenset({ActivityKind.FEE_SEC, ActivityKind.FEE_TAF})
+"""Charged on the sales of a session."""
+FEE_KINDS = SALE_FEE_KINDS | {ActivityKind.FEE, ActivityKind.INTEREST}
+"""What an account costs, whoever traded; interest that is earned is a negative cost."""
+PRICED_KINDS = frozenset(
+    {
+        ActivityKind.CASH_IN_LIEU,
+        ActivityKind.TRANSFER,
+        ActivityKind.DELISTING,
+        ActivityKind.EXTERNAL_TRADE,
+        ActivityKind.BUST,
+    }
+)
 """Share activities that count in a trade's result: shares went, or came, for money or for what they had cost."""
 SHARE_KINDS = PRICED_KINDS | {ActivityKind.SPLIT}
 
@@ -65,7 +83,8 @@ class Activity:
 
     A split carries the price of a new share in `detail["mark_price"]`, because the old mark is one of old shares. A
     transfer is one side of shares becoming others: its `amount_usd` is the cost that leaves (negative: that comes), and
-    the two sides add up to no cash and no profit. It carries a price where the symbol has a new one.
+    the two sides add up to no cash and no profit. It carries a price where the symbol has a new one. A bust takes an
+    execution back at its price and names it, and its order, in `detail`.
     """
 
     activity_id: str
@@ -94,8 +113,12 @@ _RANKS = {
             "cash_in_lieu",
             "delisting",
             "fill",
+            "external_trade",
+            "bust",
             "fee_sec",
             "fee_taf",
+            "fee",
+            "interest",
             "withdrawal",
         )
     )
@@ -235,6 +258,8 @@ class Book:
                 self.marks[activity.symbol] = Decimal(activity.detail[MARK_PRICE_DETAIL])
         else:
             self._trade((activity.strategy, activity.symbol), activity.qty_delta, -amount, activity.at, None)
+            if MARK_PRICE_DETAIL in activity.detail:
+                self.marks.setdefault(activity.symbol, Decimal(activity.detail[MARK_PRICE_DETAIL]))
 
     def _trade(
         self, key: tuple[str, str], signed_qty: Decimal, cost_usd: Decimal, at: datetime, order: str | None

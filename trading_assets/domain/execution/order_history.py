@@ -35,13 +35,22 @@ BUST = "trade_bust"
 
 
 class IncidentKind(StrEnum):
-    """What no sound history has. `LATE_EXECUTION`: after the order had ended, or of one that never was at the market.
-    `OVERFILLED`: more shares than ordered. `CONFLICTING_RECORDS`: two records with one id, or two corrections of one
-    execution, that do not say the same."""
+    """What no sound history has.
+
+    `LATE_EXECUTION`: after the order had ended, or of one that never was at the market. `OVERFILLED`: more shares than
+    ordered. `CONFLICTING_RECORDS`: two records with one id, or two corrections of one execution, that do not say the
+    same. `UNDOES_THE_UNKNOWN`: a bust or correction of what we never booked. `UNKNOWN_ACTIVITY`: cash or shares moved
+    for a reason that we have no word for. `RECORD_UNREADABLE`: what is missing in it cannot be booked. `ORDER_LOST`:
+    the broker has an order with our name that we have no record of.
+    """
 
     LATE_EXECUTION = "LATE_EXECUTION"
     OVERFILLED = "OVERFILLED"
     CONFLICTING_RECORDS = "CONFLICTING_RECORDS"
+    UNDOES_THE_UNKNOWN = "UNDOES_THE_UNKNOWN"
+    UNKNOWN_ACTIVITY = "UNKNOWN_ACTIVITY"
+    RECORD_UNREADABLE = "RECORD_UNREADABLE"
+    ORDER_LOST = "ORDER_LOST"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -119,6 +119,17 @@ def trading_state_changed(change: StateChange) -> Message:
     return _message("trading_state_changed", (str(change.event_no),), severity, title, lines, change.at)
 
 
+def incident_opened(account_id: str, kind: str, subject: str, symbol: str | None, at: datetime) -> Message:
+    """Something happened to an account at its broker that no sound history has: once an incident."""
+    where = f" in {symbol}" if symbol else ""
+    lines = [
+        f"Account {account_id} at {_time(at)}: {kind}{where}, of {subject}.",
+        f"Nothing new is opened{where} until a person has looked: `trading incidents list`.",
+    ]
+    key = (account_id, kind, subject)
+    return _message("incident_opened", key, MessageSeverity.CRITICAL, f"Incident: {kind}{where}", lines, at)
+
+
 def limit_alert(event: AlertEvent) -> Message:
     """A limit came near, was reached, is far again, or cannot be measured: once a change."""
     limit = _share(event.limit_value)

@@ -13,8 +13,8 @@ from decimal import Decimal
 from itertools import groupby
 
 from trading_assets.domain.execution.ledger import (
-    FEE_KINDS,
     PRICED_KINDS,
+    SALE_FEE_KINDS,
     SHARE_KINDS,
     Activity,
     ActivityKind,
@@ -146,7 +146,7 @@ def shared_fees(records: Iterable[Record]) -> dict[str, Decimal]:
             sales[record.session_date].append(record)
     shares: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for record in records:
-        if not isinstance(record, Activity) or record.kind not in FEE_KINDS:
+        if not isinstance(record, Activity) or record.kind not in SALE_FEE_KINDS:
             continue
         bearers = sorted(
             (

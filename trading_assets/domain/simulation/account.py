@@ -14,6 +14,7 @@ from trading_assets.domain.execution.orders import WorkingOrder
 from trading_assets.domain.journal import BreakerEvent, Journal
 from trading_assets.domain.market.sessions import Session
 from trading_assets.domain.risk.activity import SentOrder
+from trading_assets.domain.risk.circumstances import BrokerLink
 from trading_assets.domain.risk.protections import Lock
 from trading_assets.domain.risk.trading_states import ALL_ACTIVE, TradingStates
 from trading_assets.domain.simulation.moment import SIMULATED
@@ -28,8 +29,9 @@ class Account:
 
     `tripped` holds the event that latched each breaker, `breaker_events` the number of the last event of each, and
     `cleared_at` when one that is not latched was last cleared. `stop_orders` are the ids of all its stop orders.
-    `states` and `locks` are what `take_notice` found last. `session_orders` are those decided on in the session,
-    `day_trades` were made in the sessions before it, `unsettled` are sales whose money is not settled in it.
+    `states` and `locks` are what `take_notice` found last. `link` is what is known of a real broker, None while nothing
+    is. `session_orders` are those decided on in the session, `day_trades` were made in the sessions before it,
+    `unsettled` are sales whose money is not settled in it.
     """
 
     book: Book
@@ -41,6 +43,7 @@ class Account:
     states: TradingStates = ALL_ACTIVE
     locks: Sequence[Lock] = ()
     broker: str = SIMULATED
+    link: BrokerLink | None = None
     session_fills: list[Fill] = field(default_factory=list)
     session_orders: list[SentOrder] = field(default_factory=list)
     day_trades: dict[date, int] = field(default_factory=dict)

@@ -20,8 +20,9 @@ from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.trading_states import TradingStates
 from trading_assets.domain.risk.verdicts import Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.simulation.account import Account
+from trading_assets.domain.simulation.dealings import follow_held
 from trading_assets.domain.simulation.moment import Moment, Rules
-from trading_assets.domain.simulation.phase_one import advance, follow_held
+from trading_assets.domain.simulation.phase_one import advance
 from trading_assets.domain.simulation.views import account_snapshot, circumstances
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import ZERO

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 from trading_assets.domain.execution.account_activity import (
@@ -13,35 +13,31 @@ from trading_assets.domain.execution.account_activity import (
     day_trades_of,
     unsettled_sales,
 )
-from trading_assets.domain.execution.corporate_actions import actions_on_book
-from trading_assets.domain.execution.exits import follow_positions
-from trading_assets.domain.execution.fees import fee_activities
-from trading_assets.domain.execution.fill_model import Auctions, FillModel
-from trading_assets.domain.execution.matching import work_bar
-from trading_assets.domain.execution.orders import expire_day_orders
 from trading_assets.domain.journal import BreakerState, Journal
-from trading_assets.domain.market.bars import Bar
-from trading_assets.domain.market.sessions import Session
 from trading_assets.domain.risk.breakers import due_clearances
 from trading_assets.domain.simulation.account import Account
 from trading_assets.domain.simulation.breaker_events import breaker_event, record_breaker, trip_breakers
+from trading_assets.domain.simulation.dealings import Dealings, SimulatedDealings
 from trading_assets.domain.simulation.moment import Moment, Rules
 from trading_assets.domain.simulation.views import equity_point, position_snapshots
 
 
-def advance(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:
-    """Phase one: corporate actions, fills, marks, end-of-session bookings and breakers of one moment."""
-    book = account.book
+def advance(account: Account, moment: Moment, rules: Rules, journal: Journal, dealings: Dealings | None = None) -> None:
+    """Phase one: corporate actions, fills, marks, end-of-session bookings and breakers of one moment.
+
+    `dealings` are the simulated broker's where none are given.
+    """
+    book, broker = account.book, dealings or SimulatedDealings(rules.fill_model)
     for clearance in moment.clearances:
         record_breaker(account, clearance, journal)
     if account.session_date != moment.session.date:
         _begin_session(account, moment, rules, journal)
-    for bar in moment.bars:
-        _take_fills(account, bar, moment.session, rules.fill_model, journal)
+        broker.begin(account, moment, journal)
+    broker.trade(account, moment, journal)
     book.mark(moment.closes)
     if moment.closes_session:
-        _end_session(account, moment.session, journal)
-    follow_held(account, moment.at, moment.session, journal)
+        broker.end(account, moment, journal)
+    broker.follow(account, moment, journal)
     account.as_of = moment.at
     journal.equity.append(equity_point(account))
     trip_breakers(account, moment, rules, journal)
@@ -59,12 +55,6 @@ def _begin_session(account: Account, moment: Moment, rules: Rules, journal: Jour
     for clearance in due_clearances(tripped_in, session.date, rules.breakers):
         event = breaker_event(account, clearance.breaker, BreakerState.CLEARED, session.opens_at)
         record_breaker(account, replace(event, cleared_by=clearance.cleared_by, why=clearance.why), journal)
-    opens = {bar.symbol: bar.open for bar in moment.bars}
-    orders = list(account.working.values())
-    activities, events = actions_on_book(book, orders, moment.actions, session.date, session.opens_at, opens)
-    journal.activities.extend(activities)
-    journal.order_events.extend(events)
-    _drop_finished(account)
 
 
 def _end_counts(account: Account, day: date) -> None:
@@ -78,42 +68,3 @@ def _end_counts(account: Account, day: date) -> None:
     account.day_trades = {past: count for past, count in account.day_trades.items() if day - LOOK_BACK <= past}
     account.unsettled = unsettled_sales([*account.unsettled, *fills], day)
     account.session_fills, account.session_orders = [], []
-
-
-def _take_fills(account: Account, bar: Bar, session: Session, model: FillModel, journal: Journal) -> None:
-    orders = [working for working in account.working.values() if working.order.symbol == bar.symbol]
-    if not orders:
-        return
-    auctions = Auctions(has_opening=bar.ts == session.opens_at, has_closing=bar.closes_at == session.closes_at)
-    held = {
-        strategy: position.qty
-        for (strategy, symbol), position in account.book.positions.items()
-        if symbol == bar.symbol
-    }
-    work = work_bar(orders, bar, model, auctions, held)
-    for fill in work.fills:
-        account.book.apply_fill(fill)
-    account.session_fills.extend(work.fills)
-    journal.fills.extend(work.fills)
-    journal.order_events.extend(work.events)
-    journal.trail_marks.extend(work.trail_marks)
-    _drop_finished(account)
-
-
-def follow_held(account: Account, at: datetime, session: Session, journal: Journal) -> None:
-    positions = {key: position.qty for key, position in account.book.positions.items()}
-    journal.order_events.extend(follow_positions(positions, account.working.values(), at, session.date))
-    _drop_finished(account)
-
-
-def _end_session(account: Account, session: Session, journal: Journal) -> None:
-    fees = fee_activities(account.book.account_id, account.session_fills, session.date, session.closes_at)
-    for fee in fees:
-        account.book.apply_activity(fee)
-    journal.activities.extend(fees)
-    journal.order_events.extend(expire_day_orders(list(account.working.values()), session.closes_at, session.date))
-    _drop_finished(account)
-
-
-def _drop_finished(account: Account) -> None:
-    account.working = {key: working for key, working in account.working.items() if not working.is_terminal}

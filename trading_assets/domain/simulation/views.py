@@ -51,8 +51,8 @@ def circumstances(
         reference_at=reference_at,
         standings=standings,
         approved_at=approved_at,
-        # Nothing is heard of a real broker yet, and so no order passes there.
-        link=None if account.broker == SIMULATED else BrokerLink(),
+        # Of a real broker that nothing is heard of, everything is missing, and so no order passes there.
+        link=None if account.broker == SIMULATED else account.link or BrokerLink(),
         is_margin_account=rules.is_margin_account,
     )
 

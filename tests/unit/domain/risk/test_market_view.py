@@ -19,7 +19,7 @@ from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.market_view import MarketHistory, SessionHistory, market_timeframe
-from trading_assets.domain.simulation import phase_one
+from trading_assets.domain.simulation import dealings
 from trading_assets.domain.strategy.knowledge import parts
 from trading_assets.domain.strategy.portfolio import SectorFact, Sectors
 from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy
@@ -128,7 +128,7 @@ LIMITS = {
 
 
 def test_backtest_judges_by_the_market_as_it_was_known(bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phase_one, "fee_activities", lambda *_: [])
+    monkeypatch.setattr(dealings, "fee_activities", lambda *_: [])
     days = sessions_between(FIRST, LAST)
     (whole,) = parts(FIRST, LAST, Timeframe.SESSION, [], session(LAST).closes_at)
     sectors = [SectorFact(symbol, FIRST, None, "technology", datetime(2006, 1, 1, tzinfo=UTC)) for symbol in SYMBOLS]

@@ -6,9 +6,12 @@ The texts are in domain/notification, the delivery in the outbox.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.postgres import ledger
+from trading_assets.domain.execution.order_history import Incident
 from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.notification import messages
@@ -31,6 +34,15 @@ def told_of(account_id: str, journal: Journal) -> list[messages.Message]:
     for fill in journal.fills:
         fills[fill.session_date].append(fill)
     return told + [messages.orders_filled(account_id, day, filled) for day, filled in fills.items()]
+
+
+def incidents_told(
+    account_id: str, incidents: Iterable[Incident], symbols: Mapping[str, str], at: datetime
+) -> list[messages.Message]:
+    """What a person is told of incidents that were opened at `at` (UTC)."""
+    return [
+        messages.incident_opened(account_id, one.kind, one.subject, symbols.get(one.subject), at) for one in incidents
+    ]
 
 
 def _state_after(event: BreakerEvent) -> TradingState:

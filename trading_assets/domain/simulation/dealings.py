@@ -1,0 +1,138 @@
+"""What becomes of an account's orders and holdings at its broker in a moment: worked by the simulation, or as recorded.
+
+Everything else that a moment does to an account is the same for both, and belongs in `phase_one`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from trading_assets.domain.execution.corporate_actions import actions_on_book
+from trading_assets.domain.execution.exits import follow_positions
+from trading_assets.domain.execution.fees import fee_activities
+from trading_assets.domain.execution.fill_model import Auctions, FillModel
+from trading_assets.domain.execution.ledger import Fill, Record, replay_key
+from trading_assets.domain.execution.matching import work_bar
+from trading_assets.domain.execution.orders import expire_day_orders
+from trading_assets.domain.journal import Journal
+from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.sessions import Session
+from trading_assets.domain.simulation.account import Account
+from trading_assets.domain.simulation.moment import Moment
+
+
+class Dealings(Protocol):
+    """The broker's part of a moment, in this order: `begin` and `end` at the edges of a session only."""
+
+    def begin(self, account: Account, moment: Moment, journal: Journal) -> None: ...
+
+    def trade(self, account: Account, moment: Moment, journal: Journal) -> None: ...
+
+    def end(self, account: Account, moment: Moment, journal: Journal) -> None: ...
+
+    def follow(self, account: Account, moment: Moment, journal: Journal) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDealings:
+    """The simulated broker: corporate actions as announced, orders worked through the bars, fees by the law."""
+
+    model: FillModel
+
+    def begin(self, account: Account, moment: Moment, journal: Journal) -> None:
+        session = moment.session
+        opens = {bar.symbol: bar.open for bar in moment.bars}
+        orders = list(account.working.values())
+        actions = moment.actions
+        activities, events = actions_on_book(account.book, orders, actions, session.date, session.opens_at, opens)
+        journal.activities.extend(activities)
+        journal.order_events.extend(events)
+        drop_finished(account)
+
+    def trade(self, account: Account, moment: Moment, journal: Journal) -> None:
+        for bar in moment.bars:
+            self._take_fills(account, bar, moment, journal)
+
+    def end(self, account: Account, moment: Moment, journal: Journal) -> None:
+        session = moment.session
+        fees = fee_activities(account.book.account_id, account.session_fills, session.date, session.closes_at)
+        for fee in fees:
+            account.book.apply_activity(fee)
+        journal.activities.extend(fees)
+        orders = list(account.working.values())
+        journal.order_events.extend(expire_day_orders(orders, session.closes_at, session.date))
+        drop_finished(account)
+
+    def follow(self, account: Account, moment: Moment, journal: Journal) -> None:
+        follow_held(account, moment.at, moment.session, journal)
+
+    def _take_fills(self, account: Account, bar: Bar, moment: Moment, journal: Journal) -> None:
+        orders = [working for working in account.working.values() if working.order.symbol == bar.symbol]
+        if not orders:
+            return
+        session = moment.session
+        auctions = Auctions(has_opening=bar.ts == session.opens_at, has_closing=bar.closes_at == session.closes_at)
+        held: dict[str, Decimal] = {
+            strategy: position.qty
+            for (strategy, symbol), position in account.book.positions.items()
+            if symbol == bar.symbol
+        }
+        work = work_bar(orders, bar, self.model, auctions, held)
+        for fill in work.fills:
+            account.book.apply_fill(fill)
+        account.session_fills.extend(work.fills)
+        journal.fills.extend(work.fills)
+        journal.order_events.extend(work.events)
+        journal.trail_marks.extend(work.trail_marks)
+        drop_finished(account)
+
+
+class RecordedDealings:
+    """A real broker: `records` of the ledger count at the first moment that is not before they were booked.
+
+    The journal gets none of them: they are in the ledger before the account lives through the moment.
+    """
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._coming = deque(sorted(records, key=replay_key))
+
+    def begin(self, account: Account, moment: Moment, journal: Journal) -> None:
+        """Corporate actions are booked as the broker records them."""
+
+    def trade(self, account: Account, moment: Moment, journal: Journal) -> None:  # noqa: ARG002  the port's
+        while self._coming and replay_key(self._coming[0])[0] <= moment.at:
+            self._count(account, self._coming.popleft())
+
+    def end(self, account: Account, moment: Moment, journal: Journal) -> None:
+        """Fees and expiries are booked as the broker records them."""
+
+    def follow(self, account: Account, moment: Moment, journal: Journal) -> None:
+        """Legs are the broker's to hold, to work and to cancel."""
+
+    def count_rest(self, account: Account) -> None:
+        """Count what was booked after the last moment: a decision knows it, the moment before did not."""
+        while self._coming:
+            self._count(account, self._coming.popleft())
+
+    def _count(self, account: Account, record: Record) -> None:
+        if isinstance(record, Fill):
+            account.book.apply_fill(record)
+            account.session_fills.append(record)
+        else:
+            account.book.apply_activity(record)
+
+
+def follow_held(account: Account, at: datetime, session: Session, journal: Journal) -> None:
+    """Let the legs at the simulated broker cover what is held at `at` (UTC)."""
+    positions = {key: position.qty for key, position in account.book.positions.items()}
+    journal.order_events.extend(follow_positions(positions, account.working.values(), at, session.date))
+    drop_finished(account)
+
+
+def drop_finished(account: Account) -> None:
+    account.working = {key: working for key, working in account.working.items() if not working.is_terminal}
