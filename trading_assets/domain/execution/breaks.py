@@ -85,6 +85,11 @@ class Break:
         return REMEDIES[self.kind]
 
     @property
+    def is_account_wide(self) -> bool:
+        """Whether it stops the whole account: by its remedy, or because no symbol can be named."""
+        return self.remedy is Remedy.HALT_ACCOUNT or not self.symbol
+
+    @property
     def adjustment_id(self) -> str:
         """The id of the adjustment that a person may book for it: the same break has the same one."""
         return hashlib.sha256("\0".join((self.kind, self.subject, self.ours, self.theirs)).encode()).hexdigest()
