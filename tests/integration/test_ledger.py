@@ -63,6 +63,8 @@ ACTIONS = [
 APPEND_ONLY = (
     "execution.accounts",
     "execution.activities",
+    "execution.adjustments",
+    "execution.breaks",
     "execution.broker_orders",
     "execution.fills",
     "execution.incident_closings",
@@ -71,6 +73,7 @@ APPEND_ONLY = (
     "execution.order_lookups",
     "execution.order_transitions",
     "execution.orders",
+    "execution.reconciliations",
     "execution.submission_answers",
     "execution.submissions",
     "execution.trail_marks",
