@@ -86,5 +86,5 @@ def test_environment_and_account_make_another_configuration_and_an_address_does_
 def test_account_at_alpaca_is_not_opened_for_the_simulation(bundled: TradingSettings, database: Database) -> None:
     paper = overridden(bundled, PAPER)
 
-    with pytest.raises(SettingsError, match="cannot trade in the graph yet"), database.transaction() as connection:
+    with pytest.raises(SettingsError, match="is not opened here"), database.transaction() as connection:
         ledger.open_account(connection, paper.broker.kind, paper.fingerprint(), date(2012, 11, 26), Decimal(100_000))

@@ -43,7 +43,7 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
             if strategy.exits is not None
         },
         changes=changed,
-        broker=broker.kind,
+        broker=broker.venue,
         is_margin_account=broker.account_type == "margin",
         breakers={name.value: _breaker_rule(name, chosen) for name, chosen in settings.risk.breakers.items()},
         protections=tuple(map(_protection, settings.risk.protections)),

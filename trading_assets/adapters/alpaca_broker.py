@@ -39,6 +39,7 @@ from trading_assets.domain.execution.orders import OrderStatus
 from trading_assets.domain.market.broker_calendar import BrokerSession
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.instruments import Instrument
+from trading_assets.domain.market.quotes import Quote
 
 if TYPE_CHECKING:
     from alpaca.trading.client import TradingClient
@@ -154,6 +155,9 @@ class AlpacaBroker:
 
     def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
         return self._source.corporate_actions(symbols, first, last)
+
+    def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        return self._source.latest_quotes(symbols)
 
     # Orders -----------------------------------------------------------------------------------------
 

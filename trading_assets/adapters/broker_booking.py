@@ -155,13 +155,15 @@ class Follower:
         enqueue(self.connection, incidents_told(self.account_id, self.opened, self.symbols, self.now))
 
 
-def take_records(database: Database, broker: Broker, account_id: str, now: datetime) -> Taken:
-    """Book what the broker has recorded of the account since we last asked, and follow its orders.
+def take_records(
+    database: Database, broker: Broker, account_id: str, now: datetime, since: datetime | None = None
+) -> Taken:
+    """Book what the broker has recorded of the account since we last asked, else `since` (UTC), and follow its orders.
 
     Raises AdapterError when the broker does not answer; then nothing is booked.
     """
     with database.transaction() as connection:
-        begin = _watermark(connection, account_id)
+        begin = since or _watermark(connection, account_id)
         live = _live_orders(connection, account_id)
     records = broker.activities_since(begin)
     with database.transaction() as connection:

@@ -152,6 +152,10 @@ class Broker(Protocol):
         """Actions with an ex-date in first..last."""
         ...
 
+    def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """The newest bid and ask of each of `symbols` that has one, by symbol."""
+        ...
+
     def suspend_trade(self, is_suspended: bool) -> None:
         """Let the broker itself refuse new orders of the account, or take them again."""
         ...

@@ -33,6 +33,7 @@ from trading_assets.domain.execution.venue_rules import Refusal, RefusalKind
 from trading_assets.domain.market.broker_calendar import BrokerSession
 from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.instruments import Instrument
+from trading_assets.domain.market.quotes import Quote
 from trading_assets.domain.market.sessions import NEW_YORK, is_session, newest_session, next_session, session
 
 DAY = timedelta(days=1)
@@ -108,6 +109,15 @@ class SimulatedBroker:
     def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
         wanted = set(symbols)
         return [one for one in self.known_actions if one.symbol in wanted and first <= one.ex_date <= last]
+
+    def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """Its market has one price, which is bid and ask."""
+        prices = self.venue.ledger.last_prices
+        return [
+            Quote(symbol, self.venue.now, float(prices[symbol]), 0.0, float(prices[symbol]), 0.0)
+            for symbol in sorted(symbols)
+            if symbol in prices
+        ]
 
     def suspend_trade(self, is_suspended: bool) -> None:
         self.venue.is_suspended = is_suspended

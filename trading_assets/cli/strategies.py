@@ -89,7 +89,7 @@ def enable(name: str, by: str, why: str) -> None:
     settings = load_trading_settings()
     chosen = _configured(settings, name)
     with _database() as database, database.transaction() as connection:
-        event, warning = enable_strategy(connection, chosen, settings.broker.kind, by, why, graph_time(database))
+        event, warning = enable_strategy(connection, chosen, settings.broker.venue, by, why, graph_time(database))
     click.echo(f"Strategy {name} is {event.state.in_words}.")
     if warning:
         click.echo(f"Warning: {warning}", err=True)

@@ -36,6 +36,11 @@ class BrokerSettings(Section):
             raise ValueError(f"kind: simulated has no {' and no '.join(given)}; write kind: alpaca, or leave it out")
         return self
 
+    @property
+    def venue(self) -> str:
+        """Where accounts are: simulated, or the broker and whether it is paper or live."""
+        return self.kind if self.environment is None else f"{self.kind}-{self.environment}"
+
     def facts(self) -> dict[str, Any]:
         """What decides trading: not by which address the broker is reached."""
         usual = {"account_type"} if self.account_type == "margin" else set()

@@ -166,6 +166,11 @@ def family_of(connection: psycopg.Connection, client_order_id: str) -> list[Orde
     return [found[name] for (name,) in names]
 
 
+def live_legs(connection: psycopg.Connection, account_id: str, strategy: str, symbol: str) -> list[str]:
+    """The broker's ids of protective legs of a position that are not over."""
+    return [name for (name,) in connection.execute(_LIVE_LEGS, (account_id, strategy, symbol))]
+
+
 def events_of(connection: psycopg.Connection, names: Iterable[str]) -> dict[str, list[OrderEvent]]:
     """What happened to orders, by client id and in order."""
     events: dict[str, list[OrderEvent]] = {}
@@ -251,6 +256,14 @@ _UNRESOLVED: LiteralString = """
 _FAMILY: LiteralString = """
     select client_order_id from execution.orders where client_order_id = %s or parent_order_id = %s
     order by parent_order_id is not null, client_order_id
+"""
+_LIVE_LEGS: LiteralString = """
+    select names.broker_order_id
+    from execution.order_states as states
+    join execution.broker_orders as names using (client_order_id)
+    where states.account_id = %s and states.strategy = %s and states.symbol = %s
+      and states.parent_order_id is not null and not states.is_terminal
+    order by states.client_order_id
 """
 _EVENTS: LiteralString = """
     select client_order_id, event_no, status, qty, at, session_date, detail from execution.order_events

@@ -26,7 +26,7 @@ from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
 from trading_assets.domain.execution.orders import STOPS, TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
 from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
 from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
-from trading_assets.domain.simulation import Account
+from trading_assets.domain.simulation import SIMULATED, Account
 from trading_assets.domain.values import ReasonCode, Side
 from trading_assets.settings import SettingsError
 
@@ -128,12 +128,12 @@ def open_account(
 ) -> AccountRecord:
     """The account of this configuration that begins with session `inception`; opened when there is none yet.
 
-    Raises SettingsError for a broker whose orders the simulation would work instead of the broker.
+    Raises SettingsError for a real broker: there the broker says what an account begins with (broker_accounts.py).
     """
-    if broker == "alpaca":
+    if broker != SIMULATED:
         raise SettingsError(
-            "broker.kind: alpaca cannot trade in the graph yet: the simulation would invent its fills. "
-            "Write broker.kind: simulated in trading.yaml."
+            f"An account at {broker} is not opened here: it begins with what the broker says is in it, when "
+            "hourly_tick_job or reconcile_trades_job first runs."
         )
     account_id = account_name(broker, fingerprint, inception)
     connection.execute(
@@ -179,6 +179,19 @@ def load_account(connection: psycopg.Connection, account_id: str, as_of: datetim
     )
 
 
+def records_after(connection: psycopg.Connection, account_id: str, after: datetime, until: datetime) -> list[Record]:
+    """What was booked after `after` and up to `until` (UTC)."""
+    known: dict[str, Any] = {"account_id": account_id, "as_of": until}
+    fills = [fill for fill in select(connection, Fill, _FILLS, **known) if fill.booked_at > after]
+    return [*fills, *(one for one in select(connection, Activity, _ACTIVITIES, **known) if one.at > after)]
+
+
+def working_orders(connection: psycopg.Connection, account_id: str, as_of: datetime) -> dict[str, WorkingOrder]:
+    """The orders that were not over at `as_of` (UTC), by client id."""
+    known: dict[str, Any] = {"account_id": account_id, "as_of": as_of}
+    return _working_orders(connection, select(connection, Fill, _FILLS, **known), **known)
+
+
 def _broker(connection: psycopg.Connection, account_id: str) -> str:
     row = connection.execute("select broker from execution.accounts where account_id = %s", (account_id,)).fetchone()
     assert row is not None  # noqa: S101  whoever has equity has an account
@@ -191,6 +204,8 @@ def _working_orders(
     filled: dict[str, Decimal] = defaultdict(Decimal)
     for fill in fills:
         filled[fill.client_order_id] += fill.qty
+    for name, qty in connection.execute(_BUSTED, {"account_id": account_id, "as_of": as_of}):
+        filled[name] -= qty
     events: dict[str, list[OrderEvent]] = defaultdict(list)
     live = {"account_id": account_id, "as_of": as_of, "terminal": list(TERMINAL)}
     for event in select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live):
@@ -215,6 +230,15 @@ def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: da
         row["intent_id"]: _verdict(row, checks[row["intent_id"]])
         for row in rows(connection, _VERDICTS, account_id=account_id, first=first, last=last)
     }
+
+
+def was_decided(connection: psycopg.Connection, account_id: str, at: datetime) -> bool:
+    """Whether the bar close `at` (UTC) has verdicts."""
+    return bool(
+        connection.execute(
+            "select from risk.verdicts where account_id = %s and decision_at = %s limit 1", (account_id, at)
+        ).fetchone()
+    )
 
 
 def sent_intents(connection: psycopg.Connection, account_id: str, first: date, last: date) -> set[str]:
@@ -429,6 +453,10 @@ _FILLS: LiteralString = """
 _ACTIVITIES: LiteralString = """
     select activity_id, account_id, kind, at, settles_on, session_date, strategy, symbol, qty_delta, amount_usd, detail
     from execution.activities where account_id = %(account_id)s and at <= %(as_of)s
+"""
+_BUSTED: LiteralString = """
+    select detail ->> 'client_order_id', abs(qty_delta) from execution.activities
+    where account_id = %(account_id)s and at <= %(as_of)s and kind = 'bust' and detail ? 'client_order_id'
 """
 # The newest close of every symbol, as far back as an order may have been decided on it; for what is held, the mark that
 # the account itself recorded. Where a close is known by the hour and by the day, the account traded on the hours.

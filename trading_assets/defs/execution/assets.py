@@ -1,7 +1,8 @@
 """The trading session: approved orders, orders, fills and positions of one account, as one asset with four outputs.
 
 Over a past range, all four selected, it walks time through every bar close: that is the backfill, and the backtest.
-The live jobs select one phase each, for the current session only. What the phases do belongs to the trading desk.
+The live jobs select one phase each, for the current session only. What the phases do belongs to the desks: at a real
+broker a past range is read from the broker's records again, and nothing is decided or sent.
 """
 
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from datetime import date, datetime
 
 import dagster as dg
 
-from trading_assets.adapters.ports import Clock
+from trading_assets.adapters.ports import Broker, Clock
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.defs.execution.trading_desk import Outcomes, TradingDesk
+from trading_assets.defs.execution.broker_desk import BrokerDesk
+from trading_assets.defs.execution.desk import Desk, Outcomes
+from trading_assets.defs.execution.trading_desk import TradingDesk
 from trading_assets.defs.failures import one_line_failures
 from trading_assets.defs.materialization import table_result
 from trading_assets.defs.partitions import SESSIONS, session_range
@@ -76,19 +79,29 @@ def trading_session(
     database: dg.ResourceParam[Database],
     settings: dg.ResourceParam[TradingSettings],
     clock: dg.ResourceParam[Clock],
+    broker: dg.ResourceParam[Broker],
 ) -> Iterator[dg.MaterializeResult]:
     first, last = session_range(context, clock)
     selected = [key for key in TABLES if key in context.selected_asset_keys]
-    desk = TradingDesk(database, settings, clock.now())
     with one_line_failures():
-        is_whole = selected == list(TABLES)
-        outcomes = [desk.replay(first, last)] if is_whole else _live_phases(desk, selected, first, last)
+        desk: Desk = (
+            TradingDesk(database, settings, clock.now())
+            if settings.broker.kind == "simulated"
+            else BrokerDesk(database, settings, clock.now(), broker, clock, context.run_id, context.log.info)
+        )
+        is_replayed = selected == list(TABLES) or (desk.rereads_the_past and _is_past_market(selected, last, desk.now))
+        outcomes = [desk.replay(first, last)] if is_replayed else _live_phases(desk, selected, first, last)
     for key in selected:
         result = table_result(database, TABLES[key], first, last, sum(each.written[TABLES[key]] for each in outcomes))
         yield dg.MaterializeResult(asset_key=key, metadata={**result.metadata, **_facts(outcomes)})
 
 
-def _live_phases(desk: TradingDesk, selected: list[dg.AssetKey], first: date, last: date) -> list[Outcomes]:
+def _is_past_market(selected: list[dg.AssetKey], last: date, now: datetime) -> bool:
+    """Whether only fills and positions of sessions that are over are asked for."""
+    return not {APPROVED_ORDERS, ORDERS} & set(selected) and last < newest_session(now)
+
+
+def _live_phases(desk: Desk, selected: list[dg.AssetKey], first: date, last: date) -> list[Outcomes]:
     _require_current(first, last, desk.now)
     outcomes = []
     if FILLS in selected or POSITIONS in selected:

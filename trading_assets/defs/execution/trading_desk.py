@@ -6,61 +6,31 @@ Each function is one transaction that holds the ledger's lock. Which of them a r
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trading_assets.adapters.account_terms import rules_of
-from trading_assets.adapters.announcements import summaries_of, told_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
-from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.limits import limit_changes
-from trading_assets.adapters.postgres.market import BARS_DATASET
-from trading_assets.adapters.postgres.market_record import read_market_history
-from trading_assets.adapters.postgres.notification import enqueue
-from trading_assets.adapters.postgres.promotions import order_refusal
-from trading_assets.adapters.postgres.quality import read_gates
-from trading_assets.adapters.postgres.recorded_tape import read_tape
-from trading_assets.adapters.postgres.standings import read_standings
-from trading_assets.adapters.postgres.strategy import targets_between
-from trading_assets.adapters.postgres.strategy_states import state_events
-from trading_assets.adapters.postgres.trading_states import begin_submission, state_changes
-from trading_assets.defs.execution.controls import watch_orders, with_breaker_events, with_states
+from trading_assets.adapters.postgres.trading_states import begin_submission
+from trading_assets.defs.execution.controls import watch_orders, with_breaker_events
+from trading_assets.defs.execution.desk import Desk, Outcomes
 from trading_assets.domain import simulation
-from trading_assets.domain.execution.account_activity import sent_order
-from trading_assets.domain.execution.orders import WorkingOrder
-from trading_assets.domain.journal import Approval, Journal
+from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.sessions import (
-    latest_closed_bar,
     next_session,
     previous_session,
     session,
 )
-from trading_assets.domain.risk.intents import OPENING
-from trading_assets.domain.risk.market_view import NO_HISTORY
-from trading_assets.domain.risk.review import recheck
 from trading_assets.domain.risk.trading_states import states_of
-from trading_assets.domain.risk.verdicts import CheckResult, Verdict
-from trading_assets.domain.strategy.states import StrategyStatus, obeying, status_at
-from trading_assets.domain.tape import NothingStoredError, regime_sessions
+from trading_assets.domain.risk.verdicts import Verdict
 from trading_assets.domain.what_if import WhatIf, what_if
 from trading_assets.settings import SettingsError, overridden
 
 if TYPE_CHECKING:
     import psycopg
-
-    from trading_assets.adapters.postgres.database import Database
-    from trading_assets.settings import TradingSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What one call did: the account, rows written by table, and what the submitting transaction refused."""
-
-    account_id: str
-    written: Mapping[str, int]
-    refused: Sequence[str] = ()
 
 
 class _Life(NamedTuple):
@@ -75,12 +45,10 @@ class _Life(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class TradingDesk:
+class TradingDesk(Desk):
     """One configuration's account at the simulated broker, as of `now` (UTC)."""
 
-    database: Database
-    settings: TradingSettings
-    now: datetime
+    rereads_the_past = False
 
     def replay(self, first: date, last: date) -> Outcomes:
         """Walk every bar close of the sessions first..last with all phases, from the account as it stood before.
@@ -120,7 +88,7 @@ class TradingDesk:
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)
             account, journal, _ = self._caught_up(connection, day)
-            watch_orders(connection, account, self._rules(connection), self.now, journal)
+            watch_orders(connection, account, self.rules(connection), self.now, journal)
             return self._store(connection, account, journal)
 
     def decide(self, day: date) -> Outcomes:
@@ -131,25 +99,13 @@ class TradingDesk:
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)
             account, journal, newest = self._caught_up(connection, day)
-            expected = self._newest_decision()
-            if expected < session(day).opens_at:
-                return self._store(connection, account, journal)
-            if newest is None or newest.at != expected or not newest.targets:
-                raise ContractBroken(
-                    f"strategy/targets holds nothing for the newest closed bar, {expected:%Y-%m-%d %H:%M} UTC: "
-                    f"materialise market/bars to strategy/targets for session {day} first."
-                )
-            # A second run of the same decision must not see the orders that the first one led to.
-            account.working = {
-                name: working for name, working in account.working.items() if working.order.submitted_at < newest.at
-            }
-            account.session_orders = [order for order in account.session_orders if order.at < newest.at]
-            self._count_unsent(connection, account, newest)
-            # What was declared since the bar closed tightens the verdicts too; what is wanted stays that of the bar.
-            declared = states_of(state_changes(connection), account.book.account_id)
-            newest = replace(newest, states=newest.states.tightened_by(declared))
-            recorded = ledger.recorded_verdicts(connection, account.book.account_id, day, day)
-            simulation.decide(account, newest, self._rules(connection), recorded, journal, approved_at=self.now)
+            if decision := self.decision(newest, day):
+                # A second run of the same decision must not see the orders that the first one led to.
+                account.working = {
+                    name: one for name, one in account.working.items() if one.order.submitted_at < decision.at
+                }
+                account.session_orders = [order for order in account.session_orders if order.at < decision.at]
+                self.review(connection, account, decision, journal)
             return self._store(connection, account, journal)
 
     def submit(self, day: date) -> Outcomes:
@@ -160,30 +116,42 @@ class TradingDesk:
             account = ledger.load_account(connection, record.account_id, self.now)
             if account is None:
                 raise NotFound(f"Account {record.account_id} has not lived through a bar close yet.")
-            journal, rules = Journal(), self._rules(connection)
+            journal, rules = Journal(), self.rules(connection)
             declared = states_of(begin_submission(connection), record.account_id)
             watch_orders(connection, account, rules, self.now, journal)
             simulation.take_notice(account, self.now, declared, rules)
             refused = []
             for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
                 intent = verdict.intent
-                if reason := self._refusal(connection, record, account, verdict, approval):
+                if reason := self.refusal(connection, record, account, verdict, approval):
                     refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
                     continue
                 decided_in = session(intent.session_date)
                 simulation.submit(account, [(verdict, approval)], intent.decision_at, decided_in, rules.exits, journal)
             return self._store(connection, account, journal, refused)
 
+    def _store(
+        self,
+        connection: psycopg.Connection,
+        account: simulation.Account,
+        journal: Journal,
+        refused: Sequence[str] = (),
+    ) -> Outcomes:
+        """Store the journal, and how the account stands after it."""
+        if not journal.positions or journal.positions[-1].as_of != account.as_of:
+            journal.positions.extend(simulation.position_snapshots(account))
+        return self.write(connection, account.book.account_id, journal, refused)
+
     # The account ------------------------------------------------------------------------------------
 
     def _life(self, connection: psycopg.Connection, record: ledger.AccountRecord, first: date, last: date) -> _Life:
         account, journal = self._account_before(connection, record, first)
-        moments = self._moments(connection, record.account_id, first, last)
+        moments = self.moments(connection, record.account_id, first, last)
         return _Life(
             account,
             journal,
             with_breaker_events(connection, record.account_id, moments),
-            self._rules(connection),
+            self.rules(connection),
             ledger.recorded_verdicts(connection, record.account_id, first, last),
             ledger.sent_intents(connection, record.account_id, first, last),
         )
@@ -196,18 +164,6 @@ class TradingDesk:
             f"No account of this configuration has lived through sessions {first} to {last}: "
             f"run `trading backfill --from {first} --to {last}` first."
         )
-
-    def _rules(self, connection: psycopg.Connection) -> simulation.Rules:
-        return rules_of(self.settings, limit_changes(connection, self.settings.broker.kind))
-
-    def _newest_decision(self) -> datetime:
-        """The newest bar close at which a strategy decides: by the hour, by the day, or whichever of both is later."""
-        timeframes = {strategy.timeframe for strategy in self.settings.strategies.values()}
-        return max(latest_closed_bar(self.now, one).closes_at for one in timeframes or self.settings.timeframes)
-
-    def _newest_close(self) -> datetime:
-        """The newest close of any bar that is collected."""
-        return max(latest_closed_bar(self.now, one).closes_at for one in self.settings.timeframes)
 
     def _account_for(self, connection: psycopg.Connection, first: date) -> ledger.AccountRecord:
         """The account that can live through session `first` next, or did before; a new one when none begins earlier."""
@@ -251,111 +207,18 @@ class TradingDesk:
             first = record.inception_session
         else:
             journal, first = Journal(), account.session_date
-        moments = self._moments(connection, record.account_id, first, day)
+        moments = self.moments(connection, record.account_id, first, day)
         if moments and not moments[-1].bars and not moments[-1].targets:
             raise ContractBroken(
                 f"Session {day} is over, but the bar that closes it is not stored: "
                 f"run hourly_tick_job for session {day} first."
             )
-        newest, rules = None, self._rules(connection)
+        newest, rules = None, self.rules(connection)
         for moment in moments:
             if account.as_of is None or moment.at > account.as_of:
                 simulation.advance(account, moment, rules, journal)
             newest = moment
         return account, journal, newest if newest and newest.session.date == day else None
-
-    def _count_unsent(
-        self, connection: psycopg.Connection, account: simulation.Account, newest: simulation.Moment
-    ) -> None:
-        """Approvals of earlier moments on their way to the broker count as working orders."""
-        for verdict, approval in ledger.unsent_approvals(connection, account.book.account_id):
-            if verdict.intent.decision_at < newest.at and approval.expires_at > self.now:
-                order = simulation.market_order(verdict.intent, approval.qty, approval.approved_at)
-                account.working[order.client_order_id] = WorkingOrder.approved(order)
-                if verdict.intent.session_date == account.session_date:
-                    account.session_orders.append(sent_order(order, verdict.reference_price))
-
-    def _refusal(
-        self,
-        connection: psycopg.Connection,
-        record: ledger.AccountRecord,
-        account: simulation.Account,
-        verdict: Verdict,
-        approval: Approval,
-    ) -> str | None:
-        """Why an approved order may not be sent now; None when it may. Its gate is held until the transaction ends."""
-        intent, rules = verdict.intent, self._rules(connection)
-        limits = rules.limits_at(self.now)
-        if reason := order_refusal(connection, record.broker, load_strategies(self.settings), intent):
-            return reason
-        status = status_at(state_events(connection, [intent.strategy]), self.now)
-        if intent.purpose in OPENING and status is not StrategyStatus.ENABLED:
-            return f"strategy {intent.strategy} is {status.in_words}"
-        gates = read_gates(connection, BARS_DATASET, [intent.session_date], [intent.symbol], for_share=True)
-        snapshot = simulation.account_snapshot(
-            account,
-            self.now,
-            reference_prices={} if verdict.reference_price is None else {intent.symbol: verdict.reference_price},
-            gates={symbol: state for (_, symbol), state in gates.items()},
-            known=simulation.circumstances(
-                account,
-                rules,
-                read_standings(connection, self.settings),
-                self.now,
-                reference_at=intent.decision_at,
-                # A replay sends at the decision: once a bar has closed, it would have filled there, or not.
-                newest_close=self._newest_close(),
-                # The record says until when it may be used, whatever the limit has become since.
-                approved_at=approval.expires_at - limits.approval_ttl,
-            ),
-        )
-        failed = [check for check in recheck(intent, approval.qty, snapshot, limits) if not check.is_passed]
-        return "; ".join(map(_told, failed)) or None
-
-    def _store(
-        self,
-        connection: psycopg.Connection,
-        account: simulation.Account,
-        journal: Journal,
-        refused: Sequence[str] = (),
-    ) -> Outcomes:
-        """Store the journal and tell about it, in the transaction of `connection`."""
-        account_id = account.book.account_id
-        if not journal.positions or journal.positions[-1].as_of != account.as_of:
-            journal.positions.extend(simulation.position_snapshots(account))
-        written = ledger.record(connection, journal)
-        ledger.use_account(connection, account_id)
-        enqueue(connection, told_of(account_id, journal))
-        enqueue(connection, summaries_of(connection, account_id, journal))
-        return Outcomes(account_id, written, refused)
-
-    # Moments ----------------------------------------------------------------------------------------
-
-    def _moments(
-        self, connection: psycopg.Connection, account_id: str, first: date, last: date
-    ) -> list[simulation.Moment]:
-        """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
-        versions = {one.name: one.version for one in load_strategies(self.settings)}
-        targets = obeying(
-            targets_between(self.database, versions, first, last), state_events(connection, sorted(versions))
-        )
-        rules, universe = self._rules(connection), self.settings.universe
-        standings = read_standings(connection, self.settings)
-        earlier = regime_sessions(rules.breakers)
-        read = read_tape(self.database, connection, universe, first, last, self.now, standings, earlier)
-        history = NO_HISTORY
-        if rules.reads_market:
-            history = read_market_history(self.database, self.settings, first, last, self.now)
-        try:
-            moments = read.moments(targets, first, last, self.now, rules.breakers, history)
-        except NothingStoredError as error:
-            raise ContractBroken(str(error)) from error
-        return with_states(moments, state_changes(connection), account_id)
-
-
-def _told(check: CheckResult) -> str:
-    inputs = ", ".join(f"{name} {value}" for name, value in check.inputs.items())
-    return f"{check.rule_id} {check.reason_code} ({inputs})"
 
 
 def _has_closed(record: ledger.AccountRecord, day: date) -> bool:

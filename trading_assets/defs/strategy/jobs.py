@@ -51,7 +51,7 @@ def change_strategy_status(
     with one_line_failures(), database.transaction() as connection:
         if status is StrategyStatus.ENABLED:
             chosen = next(one for one in load_strategies(settings) if one.name == config.strategy)
-            event, warning = enable(connection, chosen, settings.broker.kind, config.by, config.why, clock.now())
+            event, warning = enable(connection, chosen, settings.broker.venue, config.by, config.why, clock.now())
         else:
             event = set_status(connection, config.strategy, status, config.by, config.why, clock.now(), until)
     if warning:

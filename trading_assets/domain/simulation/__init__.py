@@ -7,7 +7,7 @@ same functions one phase at a time. No clock and no I/O: everything comes in as 
 from trading_assets.domain.simulation.account import Account, open_book
 from trading_assets.domain.simulation.breaker_events import trip_breaker
 from trading_assets.domain.simulation.dealings import RecordedDealings
-from trading_assets.domain.simulation.loop import OPERATOR, decide, market_order, submit, take_notice, walk
+from trading_assets.domain.simulation.loop import OPERATOR, decide, market_order, orders_for, submit, take_notice, walk
 from trading_assets.domain.simulation.moment import SIMULATED, Moment, Rules
 from trading_assets.domain.simulation.phase_one import advance
 from trading_assets.domain.simulation.views import account_snapshot, circumstances, equity_point, position_snapshots
@@ -26,6 +26,7 @@ __all__ = [
     "equity_point",
     "market_order",
     "open_book",
+    "orders_for",
     "position_snapshots",
     "submit",
     "take_notice",

@@ -126,7 +126,7 @@ def submit(
     takes its shares from the legs that protected them.
     """
     for verdict, approval in permitted:
-        for order in _orders_for(verdict.intent, approval.qty, at, exits.get(verdict.intent.strategy)):
+        for order in orders_for(verdict.intent, approval.qty, at, exits.get(verdict.intent.strategy)):
             working = WorkingOrder.approved(order)
             journal.orders.append(order)
             journal.order_events.extend(
@@ -145,7 +145,8 @@ def submit(
         follow_held(account, at, session, journal)
 
 
-def _orders_for(intent: Intent, qty: Decimal, at: datetime, plan: ExitPlan | None) -> list[Order]:
+def orders_for(intent: Intent, qty: Decimal, at: datetime, plan: ExitPlan | None) -> list[Order]:
+    """The order that executes an approval of `qty` shares, sent at `at` (UTC); with a `plan` an entry has its legs."""
     order = market_order(intent, qty, at)
     is_entry = intent.purpose in {Purpose.OPEN, Purpose.INCREASE}
     return with_legs(order, plan, intent.leg) if is_entry and plan else [order]

@@ -135,3 +135,21 @@ create table execution.watchers (
     primary key (account_id, watcher)
 );
 comment on column execution.watchers.seen_at is 'By the clock of the graph, which a rehearsal sets.';
+
+
+-- What every account holds at this moment, by strategy: snapshots of positions are those of bar closes.
+
+create view execution.held_now as
+    select account_id, strategy, symbol, sum(qty) as qty, max(at) as changed_at
+    from (
+        select account_id, strategy, symbol, case side when 'buy' then qty else -qty end as qty, booked_at as at
+        from execution.fills
+        union all
+        select account_id, strategy, symbol, qty_delta, at
+        from execution.activities
+        where qty_delta <> 0
+    ) as movements
+    group by account_id, strategy, symbol
+    having sum(qty) <> 0;
+comment on view execution.held_now is
+    'The ledger''s fold of shares up to now. execution.positions has the same at each bar close, with prices.';
