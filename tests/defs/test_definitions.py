@@ -19,7 +19,7 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.definitions import OWNERS, defs
 from trading_assets.defs.execution.sensors import execution_sensor, order_sensor
 from trading_assets.defs.risk.jobs import risk_sensor
-from trading_assets.settings import PROJECT_ROOT
+from trading_assets.settings import PROJECT_ROOT, load_trading_settings
 
 GROUPS = {"ingestion", "strategy", "risk", "execution", "analytics", "notification", "operations"}
 AS_NEEDED = {"notification", "operations"}
@@ -119,7 +119,8 @@ def test_sensor_with_nothing_to_do_says_so(
         with database.transaction() as connection:
             record = ledger.open_account(connection, "simulated", "0badcafe", date(2012, 11, 26), Decimal(1000))
             ledger.use_account(connection, record.account_id)
-    context = dg.build_sensor_context(resources={"database": database, "clock": WallClock()})
+    resources = {"database": database, "clock": WallClock(), "settings": load_trading_settings()}
+    context = dg.build_sensor_context(resources=resources)
 
     tick = sensor.evaluate_tick(context)
 

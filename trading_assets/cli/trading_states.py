@@ -71,6 +71,7 @@ def resume(by: str, why: str, account: Name, strategy: Name, symbol: Name) -> No
 
 
 def _order(command: Command, by: str, why: str, account: Name, strategy: Name, symbol: Name) -> None:
+    from trading_assets.adapters.kill_switch import switch_at_broker
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.adapters.postgres.trading_states import order_state, state_changes
     from trading_assets.cli.clock import graph_time
@@ -79,8 +80,8 @@ def _order(command: Command, by: str, why: str, account: Name, strategy: Name, s
     from trading_assets.services import existing_database
     from trading_assets.settings import load_environment, load_trading_settings
 
-    settings = load_trading_settings()
-    with existing_database(load_environment()) as url:
+    settings, environment = load_trading_settings(), load_environment()
+    with existing_database(environment) as url:
         database = Database(url)
         now = graph_time(database)
         with database.transaction() as connection:
@@ -88,7 +89,9 @@ def _order(command: Command, by: str, why: str, account: Name, strategy: Name, s
                 connection, settings, command, by, why, now, account=account, strategy=strategy, symbol=symbol
             )
             others = [one for one in in_force(state_changes(connection)) if one.event_no != change.event_no]
-    click.echo(f"Trading of {change.of} is {change.in_words}.")
+        click.echo(f"Trading of {change.of} is {change.in_words}.")
+        if told := switch_at_broker(settings, environment, database, change):
+            click.echo(told)
     for one in others:
         if one.state is not TradingState.ACTIVE:
             click.echo(f"Still in force: trading of {one.of} is {one.in_words}, by {one.set_by}: {one.why}")

@@ -308,6 +308,10 @@ def test_session_under_way_is_measured_now_with_the_book_of_the_last_close(measu
     assert found == [(at, before[0], True, 30)]  # type: ignore[index]
 
 
+def looking_at(measured: Database, clock: SetClock) -> dg.SensorEvaluationContext:
+    return dg.build_sensor_context(resources={"database": measured, "clock": clock, "settings": SETTINGS})
+
+
 @pytest.mark.parametrize(
     ("at", "asked"),
     [
@@ -318,7 +322,7 @@ def test_session_under_way_is_measured_now_with_the_book_of_the_last_close(measu
     ],
 )
 def test_sensor_measures_in_session_and_not_after_it(measured: Database, at: datetime, asked: bool) -> None:
-    answer = risk_sensor(dg.build_sensor_context(resources={"database": measured, "clock": SetClock(at)}))
+    answer = risk_sensor(looking_at(measured, SetClock(at)))
     assert isinstance(answer, dg.RunRequest) is asked
 
 
@@ -326,7 +330,7 @@ def test_sensor_measures_each_fill_once(measured: Database) -> None:
     clock = SetClock(session(LAST).closes_at + timedelta(hours=1))
     rows(measured, "update risk.portfolio_risk set measured_at = '2020-01-01' returning 1")
 
-    requests = [risk_sensor(dg.build_sensor_context(resources={"database": measured, "clock": clock})) for _ in "ab"]
+    requests = [risk_sensor(looking_at(measured, clock)) for _ in "ab"]
     rows(measured, "update risk.portfolio_risk set measured_at = clock_timestamp() returning 1")
 
     assert len({request.run_key for request in requests}) == 1

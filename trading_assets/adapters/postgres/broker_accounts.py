@@ -24,6 +24,8 @@ from trading_assets.domain.values import ZERO, Timeframe, money
 if TYPE_CHECKING:
     import psycopg
 
+    from trading_assets.settings import TradingSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -41,6 +43,15 @@ def broker_account_id(venue: str, account_number: str) -> str:
 def broker_account(connection: psycopg.Connection, account_id: str) -> ledger.AccountRecord | None:
     """The account, if it was opened."""
     return next((record for record in ledger.accounts(connection) if record.account_id == account_id), None)
+
+
+def configured_account(connection: psycopg.Connection, settings: TradingSettings) -> ledger.AccountRecord | None:
+    """The account that is traded, None before there is one. Of the simulated ones it is that which traded last."""
+    broker = settings.broker
+    if broker.account is None:
+        name = ledger.current_account(connection)
+        return None if name is None else broker_account(connection, name)
+    return broker_account(connection, broker_account_id(broker.venue, broker.account))
 
 
 def open_broker_account(

@@ -166,6 +166,12 @@ def family_of(connection: psycopg.Connection, client_order_id: str) -> list[Orde
     return [found[name] for (name,) in names]
 
 
+def has_live_orders(connection: psycopg.Connection, account_id: str) -> bool:
+    """Whether some order of the account is not over."""
+    query = "select from execution.order_states where account_id = %s and not is_terminal limit 1"
+    return connection.execute(query, (account_id,)).fetchone() is not None
+
+
 def live_legs(connection: psycopg.Connection, account_id: str, strategy: str, symbol: str) -> list[str]:
     """The broker's ids of protective legs of a position that are not over."""
     return [name for (name,) in connection.execute(_LIVE_LEGS, (account_id, strategy, symbol))]

@@ -4,12 +4,15 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from trading_assets.adapters.broker_link import RISK_WATCH
 from trading_assets.adapters.ports import Clock
-from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres import portfolio_risk as store
+from trading_assets.adapters.postgres.broker_accounts import configured_account
+from trading_assets.adapters.postgres.broker_orders import saw
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.risk.assets import ALERTS, DASHBOARD, PORTFOLIO_RISK
 from trading_assets.domain.market.sessions import newest_session, previous_session, session
+from trading_assets.settings import TradingSettings
 
 POLL_S = 5
 # A little less than the quarter of an hour that is promised: the sensor and the run take their time.
@@ -29,16 +32,19 @@ monitor_risk_job = dg.define_asset_job(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Measures the book after every fill, and every quarter of an hour while the exchange is open.",
 )
-def risk_sensor(database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock]) -> dg.RunRequest | dg.SkipReason:
+def risk_sensor(
+    database: dg.ResourceParam[Database], clock: dg.ResourceParam[Clock], settings: dg.ResourceParam[TradingSettings]
+) -> dg.RunRequest | dg.SkipReason:
     with database.transaction() as connection:
-        account_id = ledger.current_account(connection)
-        if account_id is None:
+        account = configured_account(connection, settings)
+        if account is None:
             return dg.SkipReason("No account has traded yet.")
-        now = clock.now()
+        account_id, now = account.account_id, clock.now()
         today = newest_session(now)
-        account = next(one for one in ledger.accounts(connection) if one.account_id == account_id)
         newest = store.newest_measurement(connection, account_id)
         filled_at = store.newest_fill(connection, account_id, today)
+        if _is_watched(newest and newest[0], now):
+            saw(connection, account_id, RISK_WATCH, now)
     if account.session_date is None or account.session_date < previous_session(today):
         return dg.SkipReason(f"Account {account_id} has not lived in session {previous_session(today)} yet.")
     if filled_at is not None and (newest is None or filled_at > newest[1]):
@@ -49,6 +55,14 @@ def risk_sensor(database: dg.ResourceParam[Database], clock: dg.ResourceParam[Cl
     if newest is not None and now - newest[0] < MEASURE_EVERY:
         return dg.SkipReason(f"Measured at {newest[0]:%H:%M:%S} UTC.")
     return dg.RunRequest(run_key=f"{account_id} due {_minute(now)}", partition_key=today.isoformat())
+
+
+def _is_watched(measured_at: datetime | None, now: datetime) -> bool:
+    """Whether the measurements keep up: of a book that should have been measured long ago nobody knows the risk."""
+    trading = session(newest_session(now))
+    if not trading.opens_at <= now <= trading.closes_at:
+        return True
+    return now - max(measured_at or trading.opens_at, trading.opens_at) <= 2 * MEASURE_EVERY
 
 
 def _minute(now: datetime) -> str:

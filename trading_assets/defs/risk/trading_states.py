@@ -5,12 +5,13 @@ from collections.abc import Callable
 import dagster as dg
 from pydantic import Field
 
+from trading_assets.adapters.kill_switch import switch_at_broker
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.trading_states import order_state
 from trading_assets.defs.failures import one_line_failures
 from trading_assets.domain.risk.trading_states import Command
-from trading_assets.settings import TradingSettings
+from trading_assets.settings import TradingSettings, load_environment
 
 
 class StateOrder(dg.Config):
@@ -33,9 +34,12 @@ def _op_for(command: Command) -> dg.OpDefinition:
         clock: dg.ResourceParam[Clock],
     ) -> None:
         scope = {"account": config.account, "strategy": config.strategy, "symbol": config.symbol}
-        with one_line_failures(), database.transaction() as connection:
-            change = order_state(connection, settings, command, config.by, config.why, clock.now(), **scope)
-        context.log.info(f"Trading of {change.of} is {change.in_words} from {change.at:%Y-%m-%d %H:%M} UTC on.")
+        with one_line_failures():
+            with database.transaction() as connection:
+                change = order_state(connection, settings, command, config.by, config.why, clock.now(), **scope)
+            context.log.info(f"Trading of {change.of} is {change.in_words} from {change.at:%Y-%m-%d %H:%M} UTC on.")
+            if told := switch_at_broker(settings, load_environment(), database, change):
+                context.log.info(told)
 
     return change_trading_state
 
