@@ -33,7 +33,7 @@ def ours(opened: Any, closed: Any, signals: Any) -> Run:
     bars, symbols = closed.shape
     session = np.arange(bars) // HOURS_A_SESSION
     sessions, ends = int(session[-1]) + 1, np.arange(1, bars + 1, dtype=np.int64) * 3_600_000_000
-    prices = [np.rint(each * MILLION).astype(np.int64) for each in (opened, closed)]
+    prices = [np.rint(each * MILLION) for each in (opened, closed)]
     market = Market(
         starts=ends - 3_600_000_000,
         ends=ends,

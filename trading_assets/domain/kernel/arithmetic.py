@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from trading_assets.domain.kernel.compiler import compiled
+from trading_assets.domain.kernel.compiler import apart, compiled
 
-ROOM = 2**62
+SURE_ROOM = 2.0**62
+"""A product that is less in floating point is less than 2^63."""
 
 
 @compiled
 def divided(number: int, factor: int, divisor: int) -> tuple[int, int]:
     """Quotient and remainder of number x factor / divisor, none negative, number and divisor below 2^62.
 
-    The quotient must fit in 63 bits. School multiplication, bit by bit of the factor, where the product does not.
+    The quotient must fit in 63 bits.
     """
-    if factor == 0 or number <= ROOM // factor:
+    if float(number) * factor < SURE_ROOM:
         product = number * factor
         return product // divisor, product % divisor
     whole, rest = number // divisor, number % divisor
+    if float(rest) * factor < SURE_ROOM:
+        product = rest * factor
+        return whole * factor + product // divisor, product % divisor
+    return _schooled(whole, rest, factor, divisor)
+
+
+@apart
+def _schooled(whole: int, rest: int, factor: int, divisor: int) -> tuple[int, int]:
+    """The same by school multiplication, bit by bit of the factor, where no product fits."""
     quotient, remainder = 0, 0
     for bit in range(62, -1, -1):
         quotient, remainder = 2 * quotient, 2 * remainder

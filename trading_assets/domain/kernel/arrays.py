@@ -1,7 +1,8 @@
 """What the compiled loop reads and writes: structs of arrays, and the constants that name their columns.
 
-Money and prices are int64 micro-dollars (1e-6 USD), shares whole int64, times int64 microseconds of UTC, ratios of
-limits parts per million. Making these arrays of bars and settings is the business of convert.py.
+Money is int64 micro-dollars (1e-6 USD), shares whole int64, times int64 microseconds of UTC, ratios of limits parts
+per million. What all symbols are asked for at every moment (prices, what is held) is `Exact`. Making these arrays of
+bars and settings is the business of convert.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+
+Exact = npt.NDArray[np.float64]
+"""Whole numbers below 2^53 in floats: a processor multiplies and adds several at a time, and none is rounded."""
 
 MILLION = 1_000_000
 BILLION = 1_000_000_000
@@ -22,6 +28,9 @@ PRICE_STEP = 100
 
 MOST_MONEY = 9_000_000 * MILLION
 """Of an account that is worth more, a million times its equity would not fit in 63 bits."""
+
+MOST_GROSS = 2.0**52
+"""Micro-dollars: sums of products of Exact numbers are exact whole numbers while their absolute values stay below."""
 
 NO_TARGET = int(np.iinfo(np.int32).min)
 """The weight where a strategy takes no decision about a symbol."""
@@ -44,8 +53,8 @@ class Market(NamedTuple):
     ends: Ints
     session: Ints
     closes_session: Flags
-    open: Ints
-    close: Ints
+    open: Exact
+    close: Exact
     volume: Ints
     days: Ints
     gates: Flags
@@ -83,19 +92,24 @@ class Terms(NamedTuple):
 
 class State(NamedTuple):
     """The account between two moments. `numbers` has the columns NUMBER_*; `tripped` the session in which each breaker
-    was latched, -1 where it is not; `projected` is what a strategy holds when all its orders are filled."""
+    was latched, -1 where it is not; `projected` is what a strategy holds when all its orders are filled, `carried` the
+    sum of `cost` over its symbols. `stirred` is room to note which symbols a decision is about, `stirred_words` the
+    same memory, eight symbols at a time."""
 
     numbers: Ints
-    qty: Ints
+    qty: Exact
     cost: Ints
+    carried: Ints
     realised: Ints
-    projected: Ints
+    projected: Exact
     strategy_sells: Ints
-    net: Ints
+    net: Exact
     buys: Ints
     sells: Ints
     waiting: Ints
-    marks: Ints
+    marks: Exact
+    stirred: Bytes
+    stirred_words: Words
     tripped: Ints
     candidates: Ints
     projection: Ints
@@ -128,6 +142,7 @@ DONE, GROW, RANK, REFUSED = range(4)
     CASH,
     RECEIVABLE,
     VALUE,
+    GROSS_VALUE,
     COST,
     REALISED,
     DIVIDENDS,
@@ -145,7 +160,10 @@ DONE, GROW, RANK, REFUSED = range(4)
     ACTIVITIES,
     BREAKERS,
     NUMBERS,
-) = range(20)
+) = range(21)
+
+# Columns of State.projection: the worst that orders can lead to, and whether MARGIN is a bound above it only.
+GROSS, RESERVED, MARGIN, IS_BOUND, PROJECTIONS = range(5)
 
 # Columns of Market.actions and their kinds: terms are USD a share, or new shares for one old, both in 1e-9.
 ACTION_KIND, ACTION_SYMBOL, ACTION_TERMS, ACTION_SETTLES, ACTION_COLUMNS = range(5)
@@ -154,7 +172,8 @@ DIVIDEND, SPLIT = range(2)
 # Columns of Market.fees: the SEC's in 1e-6 USD a million USD, the TAF in 1e-9 USD a share, its cap or -1.
 FEE_SEC, FEE_TAF, FEE_TAF_CAP, FEE_COLUMNS = range(4)
 
-# Columns of Log.orders; the ranks, made when orders compete for a bar, hold at the moment RANKED_AT.
+# Columns of Log.orders; the ranks, made when orders compete for a bar, hold at the moment RANKED_AT. OPEN is that of
+# the bar that an order meets at this moment, 0 for none, AVAILABLE how many of its shares all orders may have.
 (
     ORDER_INTENT,
     ORDER_STRATEGY,
@@ -166,8 +185,10 @@ FEE_SEC, FEE_TAF, FEE_TAF_CAP, FEE_COLUMNS = range(4)
     ORDER_BOOK_RANK,
     ORDER_RANKED_AT,
     ORDER_PLANNED,
+    ORDER_OPEN,
+    ORDER_AVAILABLE,
     ORDER_COLUMNS,
-) = range(11)
+) = range(13)
 
 PENDING_DAY, PENDING_AMOUNT, PENDING_COLUMNS = range(3)
 

@@ -38,6 +38,22 @@ def compiled(function: Function) -> Function:
     return cast(Function, njit(**_OPTIONS, no_cpython_wrapper=True)(function))
 
 
+def apart(function: Function) -> Function:
+    """The same for what happens rarely: called, so that it is in nobody's way."""
+    import numba
+
+    njit: Any = numba.njit
+    return cast(Function, njit(**{**_OPTIONS, "forceinline": False}, no_cpython_wrapper=True)(function))
+
+
+def summed(function: Function) -> Function:
+    """The same for sums of exact numbers: in whatever order a processor adds them, several at a time."""
+    import numba
+
+    njit: Any = numba.njit
+    return cast(Function, njit(**_OPTIONS, no_cpython_wrapper=True, fastmath={"reassoc", "nsz"})(function))
+
+
 def entry(function: Function) -> Function:
     """The function that Python calls."""
     import numba

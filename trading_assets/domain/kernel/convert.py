@@ -19,6 +19,7 @@ from trading_assets.domain.kernel.arrays import (
     FEE_COLUMNS,
     MILLION,
     NO_TARGET,
+    PRICE_STEP,
     SPLIT,
     Ints,
     Market,
@@ -77,7 +78,7 @@ def stretch_of(moments: Sequence[Moment]) -> Stretch:
     column = {symbol: number for number, symbol in enumerate(symbols)}
     sessions, firsts = _sessions(moments)
     shape = len(moments), len(symbols)
-    opened, closed, volume = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    opened, closed, volume = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.int64)
     starts, ends = [], []
     for row, moment in enumerate(moments):
         begun = {bar.ts for bar in moment.bars}
@@ -92,9 +93,10 @@ def stretch_of(moments: Sequence[Moment]) -> Stretch:
             opened[at], closed[at] = scaled(bar.open, MILLION, "price"), scaled(bar.close, MILLION, "price")
             volume[at] = scaled(bar.volume, 1, "volume")
     number = {trading.date: index for index, trading in enumerate(sessions)}
-    highest = np.maximum(opened.max(axis=0, initial=1), closed.max(axis=0, initial=1))
-    if highest.max(initial=0) > _MOST_PRICE or min(opened.min(initial=0), closed.min(initial=0)) < 0:
-        raise NotRepresentableError("a price is negative, or above a million USD")
+    highest = np.maximum(opened.max(axis=0, initial=PRICE_STEP), closed.max(axis=0, initial=PRICE_STEP))
+    is_wrong = [(prices < PRICE_STEP) & (prices != 0) for prices in (opened, closed)]
+    if highest.max(initial=0) > _MOST_PRICE or np.any(is_wrong):
+        raise NotRepresentableError("a price is below a hundredth of a cent, or above a million USD")
     actions = [_actions_of(moment.actions, column) for moment in firsts]
     market = Market(
         starts=_microseconds(starts),
@@ -112,7 +114,7 @@ def stretch_of(moments: Sequence[Moment]) -> Stretch:
         ),
         first_action=np.cumsum([0, *map(len, actions)], dtype=np.int64),
         actions=np.array([row for each in actions for row in each], dtype=np.int64).reshape(-1, ACTION_COLUMNS),
-        most_shares=_ROOM_FOR_SUMS // (max(len(symbols), 1) * highest),
+        most_shares=_ROOM_FOR_SUMS // (max(len(symbols), 1) * highest.astype(np.int64)),
     )
     if not (np.diff(market.ends) >= rows.LEAST_STEP_S * MILLION).all():
         raise NotRepresentableError("two moments are too close to each other, or not in order")

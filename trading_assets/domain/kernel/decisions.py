@@ -39,17 +39,22 @@ from trading_assets.domain.kernel.arrays import (
     REDUCE,
     VALUE,
     WANTED,
+    Bytes,
+    Exact,
     Log,
     Market,
     State,
     Terms,
     Wants,
+    Weights,
 )
 from trading_assets.domain.kernel.compiler import compiled
+from trading_assets.domain.kernel.memory import fetch_early
 from trading_assets.domain.kernel.review import approve, begin_review, judge
 
 # A band is surely kept where floating point says so by more than its own error.
 SURELY = 1 - 1e-9
+NO_WEIGHT = float(NO_TARGET)
 BUY, SELL = 1, -1
 
 
@@ -62,13 +67,12 @@ def decide(market: Market, wants: Wants, terms: Terms, state: State, log: Log, m
     if count[0] + count[1] == 0:
         return True
     begin_review(state)
-    projection = state.projection
     for index, side in enumerate((SELL, BUY)):
         for number in range(count[index]):
             candidate = state.candidates[index, number]
             strategy, symbol = candidate[CANDIDATE_STRATEGY], candidate[CANDIDATE_SYMBOL]
             qty, row = candidate[CANDIDATE_QTY], numbers[INTENTS]
-            approved, reasons = judge(market, terms, state, projection, moment, equity, strategy, symbol, side, qty)
+            approved, reasons = judge(market, terms, state, moment, equity, strategy, symbol, side, qty)
             intent = log.intents[row]
             intent[INTENT_MOMENT], intent[INTENT_STRATEGY], intent[INTENT_SYMBOL] = moment, strategy, symbol
             intent[INTENT_SIDE], intent[INTENT_PURPOSE] = side, candidate[CANDIDATE_PURPOSE]
@@ -76,9 +80,10 @@ def decide(market: Market, wants: Wants, terms: Terms, state: State, log: Log, m
             log.shares[row, WANTED], log.shares[row, APPROVED] = qty, approved
             numbers[INTENTS] += 1
             if approved:
-                approve(state, projection, symbol, side, approved)
+                approve(state, symbol, side, approved)
                 _send(state, log, moment, row, strategy, symbol, side, approved)
-                worst = max(abs(state.net[symbol] + state.buys[symbol]), abs(state.sells[symbol] - state.net[symbol]))
+                net = int(state.net[symbol])
+                worst = max(abs(net + state.buys[symbol]), abs(state.sells[symbol] - net))
                 if worst > market.most_shares[symbol]:
                     return False
     return True
@@ -89,55 +94,79 @@ def _intents(market: Market, wants: Wants, terms: Terms, state: State, moment: i
     """Fill `candidates` with what to sell (0) and what to buy (1); returns how many of each."""
     sells, buys = 0, 0
     equity_share, band = equity / BILLION, ceiling_of(equity, terms.rebalance_band, MILLION)
-    small = band * SURELY
     close, weights, projected = market.close[moment], wants.weights[moment], state.projected
     for strategy in range(projected.shape[0]):
-        for symbol in range(close.size):
-            weight = weights[strategy, symbol]
-            if weight == NO_TARGET:
+        _stir(weights[strategy], projected[strategy], close, equity_share, band * SURELY, state.stirred)
+        for word in range(state.stirred_words.size):
+            if state.stirred_words[word] == 0:
                 continue
-            held, price = projected[strategy, symbol], close[symbol]
-            first, purpose, second = 0, CLOSE, 0
-            if weight == 0:
-                if held == 0:
-                    continue
-                first = -held
-            elif price <= 0:
-                purpose = INCREASE if held else OPEN
-                if weight < 0:
-                    _propose(state, 0, sells, strategy, symbol, purpose, 0, 0)
-                    sells += 1
-                else:
-                    _propose(state, 1, buys, strategy, symbol, purpose, 0, 0)
-                    buys += 1
-                continue
-            else:
-                if (held > 0) == (weight > 0) and held != 0:
-                    value = float(abs(held)) * price
-                    # Rounding down to whole shares moves the value by less than one share.
-                    if abs(abs(weight) * equity_share - value) + price < small:
-                        continue
-                wanted = floor_of(equity, abs(weight), BILLION) // price
-                if weight < 0:
-                    wanted = -wanted
-                if held == 0 or wanted == 0 or (held > 0) != (wanted > 0):
-                    first, second = -held, wanted
-                elif abs(wanted - held) * price >= band:
-                    first = wanted - held
-                    purpose = INCREASE if abs(wanted) > abs(held) else REDUCE
-            leg = 0
-            if first > 0:
-                _propose(state, 1, buys, strategy, symbol, purpose, leg, first)
-                buys, leg = buys + 1, 1
-            elif first < 0:
-                _propose(state, 0, sells, strategy, symbol, purpose, leg, -first)
-                sells, leg = sells + 1, 1
-            if second > 0:
-                _propose(state, 1, buys, strategy, symbol, OPEN, leg, second)
-                buys += 1
-            elif second < 0:
-                _propose(state, 0, sells, strategy, symbol, OPEN, leg, -second)
-                sells += 1
+            for symbol in range(8 * word, 8 * word + 8):
+                if state.stirred[symbol]:
+                    fetch_early(market.open, moment + 1, symbol)
+                    fetch_early(market.volume, moment + 1, symbol)
+                    weight, price = int(weights[strategy, symbol]), int(close[symbol])
+                    sells, buys = _want(state, strategy, symbol, weight, price, equity, band, sells, buys)
+    return sells, buys
+
+
+@compiled
+def _stir(weights: Weights, projected: Exact, close: Exact, equity_share: float, small: float, stirred: Bytes) -> None:
+    """Note for each symbol whether its target may ask for a trade; where none is noted, it surely does not."""
+    for symbol in range(close.size):
+        weight, held, price = float(weights[symbol]), projected[symbol], close[symbol]
+        wanted, value = weight * equity_share, held * price
+        # Rounding down to whole shares moves the value by less than one share.
+        is_near = (wanted * value > 0) & (abs(wanted - value) + price < small)
+        is_nothing = (weight == NO_WEIGHT) | (abs(weight) + abs(held) == 0)
+        stirred[symbol] = not (is_near | is_nothing)
+
+
+@compiled
+def _want(
+    state: State,
+    strategy: int,
+    symbol: int,
+    weight: int,
+    price: int,
+    equity: int,
+    band: int,
+    sells: int,
+    buys: int,
+) -> tuple[int, int]:
+    """Propose what a target asks for: one order, or one that closes and one that opens the other way."""
+    held = int(state.projected[strategy, symbol])
+    first, purpose, second = 0, CLOSE, 0
+    if weight == 0:
+        first = -held
+    elif price <= 0:
+        purpose = INCREASE if held else OPEN
+        if weight < 0:
+            _propose(state, 0, sells, strategy, symbol, purpose, 0, 0)
+            return sells + 1, buys
+        _propose(state, 1, buys, strategy, symbol, purpose, 0, 0)
+        return sells, buys + 1
+    else:
+        wanted = floor_of(equity, abs(weight), BILLION) // price
+        if weight < 0:
+            wanted = -wanted
+        if held == 0 or wanted == 0 or (held > 0) != (wanted > 0):
+            first, second = -held, wanted
+        elif abs(wanted - held) * price >= band:
+            first = wanted - held
+            purpose = INCREASE if abs(wanted) > abs(held) else REDUCE
+    leg = 0
+    if first > 0:
+        _propose(state, 1, buys, strategy, symbol, purpose, leg, first)
+        buys, leg = buys + 1, 1
+    elif first < 0:
+        _propose(state, 0, sells, strategy, symbol, purpose, leg, -first)
+        sells, leg = sells + 1, 1
+    if second > 0:
+        _propose(state, 1, buys, strategy, symbol, OPEN, leg, second)
+        buys += 1
+    elif second < 0:
+        _propose(state, 0, sells, strategy, symbol, OPEN, leg, -second)
+        sells += 1
     return sells, buys
 
 

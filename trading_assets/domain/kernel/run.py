@@ -42,6 +42,7 @@ from trading_assets.domain.kernel.arrays import (
     ORDERS,
     PENDING,
     PENDING_COLUMNS,
+    PROJECTIONS,
     RANK,
     SESSION,
     SHARE_COLUMNS,
@@ -58,7 +59,8 @@ from trading_assets.domain.risk.verdicts import Purpose
 from trading_assets.domain.values import Side
 
 PURPOSES = (Purpose.OPEN, Purpose.INCREASE, Purpose.REDUCE, Purpose.CLOSE)
-_LEAST_ROWS = 1024
+_LEAST_ROWS, _TARGETS_A_ROW = 2**14, 32
+"""Room in the log: memory that is never written to costs nothing, and what grows is copied."""
 
 Rank = Callable[[State, Log], None]
 
@@ -111,7 +113,7 @@ def lived(market: Market, wants: Wants, terms: Terms, cash: int, rank: Rank) -> 
     state, log = _begin(market, wants, cash)
     while (why := loop.live(market, wants, terms, state, log)) != DONE:
         if why == GROW:
-            log = _grown(market, state, log)
+            log = _grown(market, state, log, 0)
         elif why == RANK:
             rank(state, log)
         else:
@@ -150,22 +152,26 @@ def _begin(market: Market, wants: Wants, cash: int) -> tuple[State, Log]:
     numbers = np.zeros(NUMBERS, dtype=np.int64)
     numbers[CASH] = numbers[HIGH_WATER] = cash
     numbers[SESSION] = -1
-    zeros = [np.zeros(shape, dtype=np.int64) for shape in [by_both] * 4 + [by_symbol] * 5]
-    qty, cost, projected, strategy_sells, net, buys, sells, waiting, marks = zeros
+    cost, strategy_sells = (np.zeros(by_both, dtype=np.int64) for _ in range(2))
+    buys, sells, waiting = (np.zeros(by_symbol, dtype=np.int64) for _ in range(3))
+    stirred = np.zeros(-(-symbols // 8) * 8, dtype=np.uint8)
     state = State(
         numbers=numbers,
-        qty=qty,
+        qty=np.zeros(by_both),
         cost=cost,
+        carried=np.zeros(strategies, dtype=np.int64),
         realised=np.zeros(strategies, dtype=np.int64),
-        projected=projected,
+        projected=np.zeros(by_both),
         strategy_sells=strategy_sells,
-        net=net,
+        net=np.zeros(by_symbol),
         buys=buys,
         sells=sells,
         waiting=waiting,
-        marks=marks,
+        marks=np.zeros(by_symbol),
+        stirred=stirred,
+        stirred_words=stirred.view(np.uint64),
         tripped=np.full(BREAKER_COUNT, -1, dtype=np.int64),
-        projection=np.zeros(3, dtype=np.int64),
+        projection=np.zeros(PROJECTIONS, dtype=np.int64),
         candidates=np.zeros((2, 2 * strategies * symbols, CANDIDATE_COLUMNS), dtype=np.int64),
     )
     log = Log(
@@ -176,11 +182,11 @@ def _begin(market: Market, wants: Wants, cash: int) -> tuple[State, Log]:
         fills=np.zeros((0, FILL_COLUMNS), dtype=np.int64),
         activities=np.zeros((0, ACTIVITY_COLUMNS), dtype=np.int64),
         breakers=np.zeros((0, BREAKER_COLUMNS), dtype=np.int64),
-        equity=np.zeros((moments, EQUITY_COLUMNS), dtype=np.int64),
+        equity=np.empty((moments, EQUITY_COLUMNS), dtype=np.int64),
         gross=np.zeros(market.days.size, dtype=np.int64),
         profit=np.zeros((market.days.size, strategies), dtype=np.int64),
     )
-    return state, _grown(market, state, log)
+    return state, _grown(market, state, log, wants.weights.size // _TARGETS_A_ROW)
 
 
 _COUNTS = {
@@ -194,16 +200,18 @@ _COUNTS = {
 }
 
 
-def _grown(market: Market, state: State, log: Log) -> Log:
-    """Room for one more moment, whatever it brings, in every part of the log; twice the rows where there was none."""
+def _grown(market: Market, state: State, log: Log, least: int) -> Log:
+    """Room for one more moment, whatever it brings, and for `least` rows, in every part of the log; where there was
+    none, four times the rows."""
     strategies, symbols = state.qty.shape
     actions = int(np.diff(market.first_action).max(initial=0))
     needed = 2 * strategies * (symbols + actions) + int(state.numbers[ORDERS]) + 8
     parts = {}
-    for name, count in _COUNTS.items():
-        rows, used = getattr(log, name), int(state.numbers[count])
+    for name, column in _COUNTS.items():
+        rows, used = getattr(log, name), int(state.numbers[column])
         if len(rows) - used < needed:
-            parts[name] = np.zeros((2 * len(rows) + max(needed, _LEAST_ROWS), rows.shape[1]), dtype=rows.dtype)
+            count = 4 * len(rows) + max(needed, least, _LEAST_ROWS)
+            parts[name] = np.empty((count, rows.shape[1]), dtype=rows.dtype)
             parts[name][:used] = rows[:used]
     return log._replace(**parts)
 
