@@ -19,6 +19,7 @@ from trading_assets.domain.market.sessions import newest_session
 from trading_assets.domain.values import QTY_STEP, ZERO, money
 
 EXECUTION_DETAIL = "execution_id"
+EXECUTED_AT_DETAIL = "executed_at"
 ORDER_DETAIL = "client_order_id"
 SOURCE_DETAIL = "broker_activity_id"
 """Under which a booked activity names the broker's own record of it; one record may be booked in several parts."""
@@ -96,7 +97,11 @@ class _Entry:
         if order is None:
             amount = -record.side.sign * money(record.qty * record.price)
             trade = self._activity(record.execution_id, _K.EXTERNAL_TRADE, amount, record.symbol)
-            detail = {EXECUTION_DETAIL: record.execution_id, MARK_PRICE_DETAIL: str(record.price)}
+            detail = {
+                EXECUTION_DETAIL: record.execution_id,
+                EXECUTED_AT_DETAIL: record.at.isoformat(),
+                MARK_PRICE_DETAIL: str(record.price),
+            }
             trade = replace(
                 trade, strategy=EXTERNAL, qty_delta=record.side.sign * record.qty, detail={**trade.detail, **detail}
             )

@@ -71,9 +71,14 @@ class LocalPosition:
 class LocalView:
     """Our record of an account. `orders`, `executions` and `activities` (amounts by the broker's id) are those of the
     time that was asked for, and executions that a bust or correction of that time names; `positions` by symbol and
-    `cash_usd` are folds of the whole ledger."""
+    `cash_usd` are folds of the whole ledger. `external_orders` are the broker's ids of others' orders that are in the
+    record, `under_way` our orders whose request is being sent or looked up, `contained` the ids of records that the
+    account's opening cash and positions contain."""
 
     orders: Collection[LocalOrder] = ()
+    external_orders: Collection[str] = ()
+    under_way: Collection[str] = ()
+    contained: Collection[str] = ()
     executions: Collection[LocalExecution] = ()
     activities: Mapping[str, Decimal] = field(default_factory=dict)
     positions: Mapping[str, LocalPosition] = field(default_factory=dict)
@@ -134,11 +139,11 @@ class _Comparison:
         found: dict[str, set[str]] = {}
         for name, order in theirs.items():
             local = ours.get(order.client_order_id) or by_broker_id.get(name)
-            if local is None:
+            if local is None and name not in self.local.external_orders:
                 is_ours = order.client_order_id.startswith(CLIENT_ORDER_PREFIX)
                 kind = _K.ORDER_LOST if is_ours else _K.ORDER_IS_EXTERNAL
                 yield Break(kind, name, order.symbol, "", f"{order.client_order_id} {order.broker_status}")
-            else:
+            elif local is not None:
                 found.setdefault(local.client_order_id, set()).add(name)
                 yield from self._order(local, order)
             yield from self._filled(order)
@@ -146,7 +151,11 @@ class _Comparison:
             if len(twins) > 1:
                 yield Break(_K.ORDER_SENT_TWICE, name, ours[name].symbol, "1", " ".join(sorted(twins)))
         for name, local in ours.items():
-            if name not in found and local.status not in TERMINAL:
+            if name in found or local.status in TERMINAL:
+                continue
+            if name in self.local.under_way:
+                self.explained.append(Explained(name, "its request is under way", local.status, ""))
+            else:
                 yield Break(_K.ORDER_UNKNOWN_TO_BROKER, name, local.symbol, local.status, "")
 
     def _order(self, local: LocalOrder, order: BrokerOrder) -> Iterator[Break]:
@@ -185,6 +194,8 @@ class _Comparison:
                 )
         for name, fill in self.fills.items():
             read = self.readable.get(name)
+            if name in self.local.contained:
+                continue
             if read is None:
                 yield Break(_K.RECORD_UNREADABLE, name, fill.symbol, "", ", ".join(fill.faults))
             elif name not in booked:
@@ -200,6 +211,10 @@ class _Comparison:
     def activities(self) -> Iterator[Break]:
         for name, activity in self.bookings.items():
             amount, symbol = activity.amount_usd, activity.symbol or ""
+            if amount is None and activity.qty:
+                amount = ZERO
+            if name in self.local.contained:
+                continue
             if amount is None:
                 yield Break(_K.RECORD_UNREADABLE, name, symbol, "", ", ".join(activity.faults))
             elif name not in self.local.activities:

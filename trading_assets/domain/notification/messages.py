@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
 
+from trading_assets.domain.execution.breaks import Break
 from trading_assets.domain.execution.ledger import Fill
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.risk.alerts import BREACH_AT, CLEAR_AT, WARN_AT, AlertEvent, AlertState
@@ -128,6 +129,22 @@ def incident_opened(account_id: str, kind: str, subject: str, symbol: str | None
     ]
     key = (account_id, kind, subject)
     return _message("incident_opened", key, MessageSeverity.CRITICAL, f"Incident: {kind}{where}", lines, at)
+
+
+def break_found(account_id: str, one: Break, cut_at: datetime) -> Message:
+    """Our ledger and the broker's records began to differ in something: once, until they agree again."""
+    where = f"account {account_id}" if one.is_account_wide else one.symbol
+    lines = [
+        f"Account {account_id}, compared with its broker at {_time(cut_at)}: {one.kind} of {one.subject}.",
+        f"Ours: {one.ours or 'nothing'}",
+        f"Theirs: {one.theirs or 'nothing'}",
+        "",
+        f"To do: {one.remedy}.",
+        f"Nothing new is opened in {where} until then: `trading breaks list`.",
+    ]
+    key = (account_id, one.adjustment_id, cut_at.isoformat())
+    subject = f"Ledger and broker differ: {one.kind} in {one.symbol or 'the account'}"
+    return _message("break_found", key, MessageSeverity.CRITICAL, subject, lines, cut_at)
 
 
 def limit_alert(event: AlertEvent) -> Message:
