@@ -15,6 +15,7 @@ from trading_assets.adapters.announcements import incidents_told, told_of
 from trading_assets.adapters.errors import NotFound
 from trading_assets.adapters.postgres import broker_orders, ledger
 from trading_assets.adapters.postgres.booked_records import booked_before, executions_of
+from trading_assets.adapters.postgres.local_view import order_statuses
 from trading_assets.adapters.postgres.notification import enqueue
 from trading_assets.domain.execution.bookings import Bookings, book
 from trading_assets.domain.execution.broker_records import ActivityRecord, BrokerFill, BrokerOrder
@@ -41,10 +42,11 @@ _S = OrderStatus
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was new: rows written by table, and the incidents that were opened."""
+    """What was new: rows written by table, the incidents that were opened, and how many orders of others there are."""
 
     written: dict[str, int] = field(default_factory=dict)
     incidents: Sequence[Incident] = ()
+    adopted: int = 0
 
 
 class Follower:
@@ -133,7 +135,7 @@ class Follower:
         self.journal.fills.extend(made.fills)
         self.journal.activities.extend(made.activities)
         self.incidents |= made.incidents
-        self.symbols |= {_subject(record): record.symbol for record in records if record.symbol}
+        self.symbols |= {subject_of(record): record.symbol for record in records if record.symbol}
 
     def _events(self, name: str) -> list[OrderEvent]:
         """All events of an order, those of this transaction included."""
@@ -171,32 +173,62 @@ def take_records(
     executed = {
         one.broker_order_id for one in records if isinstance(one, BrokerFill) and one.execution_id not in sources
     }
-    shown = _shown(broker, {*executed, *live})
+    return keep_records(database, account_id, now, _shown(broker, {*executed, *live}), records)
+
+
+def keep_records(
+    database: Database,
+    account_id: str,
+    now: datetime,
+    orders: Collection[BrokerOrder],
+    records: Collection[ActivityRecord],
+) -> Taken:
+    """Book `records`, remember whose `orders` are, and move ours to where they are shown, in one transaction.
+
+    An order of ours whose name at the broker is not known yet has to be shown with its legs.
+    """
     with Follower(database, account_id, now) as follower:
-        for order in shown:
-            if order.broker_order_id not in follower.names:
-                _name(follower, order)
+        # Ours first: an order that is shown with its legs says whose those are.
+        adopted = sum(_name(follower, order) for order in sorted(orders, key=is_external))
         before = booked_before(follower.connection, account_id, follower.names, records)
         follower.book(book(before, records, now), records)
-        heard = [one for one in records if isinstance(one, BrokerFill)]
-        for order in shown:
-            if name := follower.names.get(order.broker_order_id):
-                follower.follow(order, _executions(follower, name, order.broker_order_id, heard))
-    return Taken(follower.written, follower.opened)
+        _follow(follower, orders, [one for one in records if subject_of(one) not in before.sources])
+    return Taken(follower.written, follower.opened, adopted)
 
 
-def _name(follower: Follower, order: BrokerOrder) -> None:
+def is_external(order: BrokerOrder) -> bool:
+    """Whether the name says that somebody else gave the order to the account."""
+    return not order.client_order_id.startswith(CLIENT_ORDER_PREFIX)
+
+
+def subject_of(record: ActivityRecord) -> str:
+    """The id by which a record is booked, once."""
+    return record.execution_id if isinstance(record, BrokerFill) else record.activity_id
+
+
+def _name(follower: Follower, order: BrokerOrder) -> bool:
+    """Remember whose an order is; whether it is news that it is another's, or one whose write was lost."""
+    if order.broker_order_id in follower.names:
+        return False
     if broker_orders.orders_by_name(follower.connection, [order.client_order_id]):
         follower.name(order.client_order_id, order)
-    else:
-        follower.name_external(order)
+        return False
+    follower.name_external(order)
+    return True
 
 
-def _executions(follower: Follower, name: str, broker_order_id: str, heard: Iterable[BrokerFill]) -> list[BrokerFill]:
-    """Every execution of an order: those of the record, and those that were heard of now."""
-    news = {one.execution_id: one for one in heard if one.broker_order_id == broker_order_id}
-    recorded = executions_of(follower.connection, name, broker_order_id)
-    return [*news.values(), *(one for one in recorded if one.execution_id not in news)]
+def _follow(follower: Follower, orders: Iterable[BrokerOrder], news: Iterable[ActivityRecord]) -> None:
+    """Move those of our orders that are elsewhere than the broker shows, or have new executions."""
+    executed: dict[str, list[BrokerFill]] = {}
+    for one in news:
+        if isinstance(one, BrokerFill):
+            executed.setdefault(one.broker_order_id, []).append(one)
+    statuses = order_statuses(follower.connection, follower.account_id)
+    for order in orders:
+        name, heard = follower.names.get(order.broker_order_id), executed.get(order.broker_order_id, [])
+        if name is None or (statuses.get(name) is order.status and not heard):
+            continue
+        follower.follow(order, [*executions_of(follower.connection, name, order.broker_order_id), *heard])
 
 
 def _shown(broker: Broker, broker_order_ids: Collection[str]) -> list[BrokerOrder]:
@@ -208,10 +240,6 @@ def _shown(broker: Broker, broker_order_ids: Collection[str]) -> list[BrokerOrde
         except NotFound:
             continue
     return found
-
-
-def _subject(record: ActivityRecord) -> str:
-    return record.execution_id if isinstance(record, BrokerFill) else record.activity_id
 
 
 def _watermark(connection: psycopg.Connection, account_id: str) -> datetime:

@@ -13,15 +13,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from trading_assets.adapters.broker_booking import Follower
+from trading_assets.adapters.broker_booking import is_external, keep_records, subject_of
 from trading_assets.adapters.broker_view import Scope, read_broker
 from trading_assets.adapters.clock import WallClock
 from trading_assets.adapters.errors import NotFound
-from trading_assets.adapters.postgres.booked_records import booked_before, executions_of
-from trading_assets.adapters.postgres.broker_orders import orders_by_name
 from trading_assets.adapters.postgres.local_view import (
     contained_records,
-    order_statuses,
     pending_actions,
     read_ledger,
     standing_of,
@@ -36,10 +33,8 @@ from trading_assets.adapters.postgres.reconciliations import (
     newest_comparison,
     record_comparison,
 )
-from trading_assets.domain.execution.bookings import book
 from trading_assets.domain.execution.breaks import Break
-from trading_assets.domain.execution.broker_records import ActivityRecord, BrokerFill, BrokerOrder
-from trading_assets.domain.execution.ids import CLIENT_ORDER_PREFIX
+from trading_assets.domain.execution.broker_records import BrokerOrder
 from trading_assets.domain.execution.reconciliation import BrokerView, LocalView, Reconciliation, reconcile
 from trading_assets.domain.market.sessions import newest_session
 from trading_assets.domain.notification.messages import break_found
@@ -55,8 +50,6 @@ LOOK_AGAIN_S = 5.0
 LOOK_FURTHER = timedelta(days=14)
 """How much further back the second look asks for records: what we booked late is an old one there."""
 AT_ONCE = timedelta(0)
-
-_BOOKED, _FOLLOWED, _ADOPTED = "booked", "followed", "adopted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +112,9 @@ class Reconciler:
                 order_count=len(look.theirs.orders),
                 record_count=len(look.theirs.records),
                 position_count=len(look.theirs.positions),
-                booked_count=look.done[_BOOKED],
-                followed_count=look.done[_FOLLOWED],
-                adopted_count=look.done[_ADOPTED],
+                booked_count=look.done["booked"],
+                followed_count=look.done["followed"],
+                adopted_count=look.done["adopted"],
                 break_count=len(look.result.breaks),
                 explained=[f"{one.subject}: {one.cause} ({one.ours}, {one.theirs})" for one in look.result.explained],
                 ours_sha256=_hash_of_ours(look.ours),
@@ -156,22 +149,15 @@ class Reconciler:
             contained = contained_records(connection, self.account_id, theirs.records)
             standing = standing_of(connection, self.account_id)
         named = {} if standing is None else standing.names
-        unnamed = [self._with_legs(one) for one in theirs.orders if one.broker_order_id not in named]
-        records = [one for one in theirs.records if _id(one) not in contained]
-        done: Counter[str] = Counter()
-        with Follower(self.database, self.account_id, self.clock.now()) as follower:
-            done[_ADOPTED] = sum(_name(follower, one) for one in sorted(unnamed, key=_is_external))
-            before = booked_before(follower.connection, self.account_id, follower.names, records)
-            follower.book(book(before, records, follower.now), records)
-            _follow(follower, theirs.orders, [one for one in records if _id(one) not in before.sources])
-        written = follower.written
-        done[_BOOKED] = written["execution.fills"] + written["execution.activities"]
-        done[_FOLLOWED] = written["execution.order_events"]
-        return done
+        orders = [one if one.broker_order_id in named else self._with_legs(one) for one in theirs.orders]
+        records = [one for one in theirs.records if subject_of(one) not in contained]
+        taken = keep_records(self.database, self.account_id, self.clock.now(), orders, records)
+        booked = taken.written["execution.fills"] + taken.written["execution.activities"]
+        return Counter(booked=booked, followed=taken.written["execution.order_events"], adopted=taken.adopted)
 
     def _with_legs(self, order: BrokerOrder) -> BrokerOrder:
         """An order that may be ours with its legs, which the broker's lists show apart."""
-        return order if _is_external(order) else self.broker.order(order.broker_order_id)
+        return order if is_external(order) else self.broker.order(order.broker_order_id)
 
     def _record(self, comparison: Comparison, breaks: Sequence[Break], accepted: set[str]) -> Compared:
         with self.database.transaction() as connection:
@@ -184,40 +170,6 @@ class Reconciler:
 
 def _open(result: Reconciliation, accepted: set[str]) -> list[Break]:
     return [one for one in result.breaks if one.adjustment_id not in accepted]
-
-
-def _is_external(order: BrokerOrder) -> bool:
-    return not order.client_order_id.startswith(CLIENT_ORDER_PREFIX)
-
-
-def _name(follower: Follower, order: BrokerOrder) -> bool:
-    """Remember whose the order is; whether it is another's, or one whose write was lost."""
-    if order.broker_order_id in follower.names:
-        return False
-    if orders_by_name(follower.connection, [order.client_order_id]):
-        follower.name(order.client_order_id, order)
-        return False
-    follower.name_external(order)
-    return True
-
-
-def _follow(follower: Follower, orders: Iterable[BrokerOrder], news: Sequence[ActivityRecord]) -> None:
-    """Move those of our orders that are elsewhere than the broker shows, or have new executions."""
-    executed: dict[str, list[BrokerFill]] = {}
-    for one in news:
-        if isinstance(one, BrokerFill):
-            executed.setdefault(one.broker_order_id, []).append(one)
-    statuses = order_statuses(follower.connection, follower.account_id)
-    for order in orders:
-        name = follower.names.get(order.broker_order_id)
-        heard = executed.get(order.broker_order_id, [])
-        if name is None or (statuses.get(name) is order.status and not heard):
-            continue
-        follower.follow(order, [*executions_of(follower.connection, name, order.broker_order_id), *heard])
-
-
-def _id(record: ActivityRecord) -> str:
-    return record.execution_id if isinstance(record, BrokerFill) else record.activity_id
 
 
 def _hash_of_ours(view: LocalView) -> bytes:

@@ -76,13 +76,13 @@ class LocalView:
     account's opening cash and positions contain."""
 
     orders: Collection[LocalOrder] = ()
-    external_orders: Collection[str] = ()
-    under_way: Collection[str] = ()
-    contained: Collection[str] = ()
     executions: Collection[LocalExecution] = ()
     activities: Mapping[str, Decimal] = field(default_factory=dict)
     positions: Mapping[str, LocalPosition] = field(default_factory=dict)
     cash_usd: Decimal = ZERO
+    external_orders: Collection[str] = ()
+    under_way: Collection[str] = ()
+    contained: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
