@@ -13,11 +13,9 @@ from trading_assets.adapters.plugins import load_strategies, source_sha256
 from trading_assets.adapters.postgres.broker_orders import saw
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import store_instruments
-from trading_assets.adapters.postgres.reconciliations import Comparison, Trigger, record_comparison
 from trading_assets.defs.execution.broker_desk import BrokerDesk
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.instruments import Instrument
-from trading_assets.domain.market.sessions import newest_session
 from trading_assets.settings import TradingSettings
 
 SYMBOLS = ("AAA", "BBB")
@@ -96,7 +94,6 @@ class RehearsedAccount:
         if rows(self.database, "select from execution.accounts"):
             with self.database.transaction() as connection:
                 saw(connection, ACCOUNT_ID, "risk", moment)
-                record_comparison(connection, agreement(moment), ())
 
     def open(self) -> None:
         """Let the account begin with what is in it, and be looked after."""
@@ -140,29 +137,6 @@ class RehearsedAccount:
     def with_settings(self, **risk: Any) -> RehearsedAccount:
         values = self.settings.model_copy(update={"risk": self.settings.risk.model_copy(update=risk)})
         return replace(self, settings=values)
-
-
-def agreement(at: datetime) -> Comparison:
-    """A comparison at which both records said the same."""
-    counts = dict.fromkeys(
-        ("order_count", "record_count", "position_count", "booked_count", "followed_count", "adopted_count"), 0
-    )
-    return Comparison(
-        account_id=ACCOUNT_ID,
-        trigger=Trigger.DEMAND,
-        cut_at=at,
-        session_date=newest_session(at),
-        asked_since=at - timedelta(days=1),
-        began_at=at,
-        ended_at=at,
-        clock_skew_ms=0,
-        break_count=0,
-        explained=(),
-        ours_sha256=bytes(32),
-        theirs_sha256=bytes(32),
-        is_clean=True,
-        **counts,
-    )
 
 
 def rows(database: Database, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -29,6 +29,8 @@ from trading_assets.adapters.postgres.broker_orders import (
     sole_writer,
     unresolved_submissions,
 )
+from trading_assets.adapters.postgres.reconciliations import Trigger, newest_agreement
+from trading_assets.adapters.reconciling import Reconciler
 from trading_assets.defs.execution.broker_sending import Sending
 from trading_assets.defs.execution.controls import watch_orders, with_breaker_events
 from trading_assets.defs.execution.desk import Desk, Outcomes
@@ -104,6 +106,10 @@ class BrokerDesk(Desk):
     def decide(self, day: date) -> Outcomes:
         """Decide once, at the newest closed bar of session `day`; a moment that was decided on stays as it was."""
         record = self._opened()
+        self.agree(record)
+        return replace(self, now=self.clock.now())._decide(record, day)
+
+    def _decide(self, record: ledger.AccountRecord, day: date) -> Outcomes:
         written = Counter(take_records(self.database, self.broker, record.account_id, self.now).written)
         heard, marks = hear(self.broker, self.clock, self.settings.universe), self._marks_of_others()
         with self.database.transaction() as connection:
@@ -125,6 +131,18 @@ class BrokerDesk(Desk):
         return Outcomes(record.account_id, sending.written, sending.refused)
 
     # The account ------------------------------------------------------------------------------------
+
+    def agree(self, record: ledger.AccountRecord) -> None:
+        """Compare our record with the broker's, unless that was done lately: what was not compared, the review denies."""
+        now = self.clock.now()
+        with self.database.transaction() as connection:
+            agreed_at = newest_agreement(connection, record.account_id)
+            allowed_s = self.rules(connection).limits_at(now).max_reconciliation_age_s
+        if agreed_at is None or now - agreed_at > timedelta(seconds=allowed_s) / 2:
+            trigger = Trigger.START if agreed_at is None else Trigger.DEMAND
+            Reconciler(self.database, self.broker, record.account_id, self.clock, self.wall, self.sleep).compare(
+                trigger
+            )
 
     def _opened(self) -> ledger.AccountRecord:
         """The account that trading.yaml allows, opened with what is in it when it is first asked for."""

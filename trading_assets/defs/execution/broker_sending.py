@@ -51,6 +51,7 @@ class Sending:
     def send_all(self) -> None:
         """Find out about older orders before anything else may trade; then send what waits, and find out about that."""
         self.submission.settle(())
+        self.desk.agree(self.record)
         for verdict in self._waiting():
             self._send(verdict)
         if unknown := self.submission.settle(LOOK_AGAIN_S):
