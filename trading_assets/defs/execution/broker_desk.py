@@ -139,10 +139,8 @@ class BrokerDesk(Desk):
             agreed_at = newest_agreement(connection, record.account_id)
             allowed_s = self.rules(connection).limits_at(now).max_reconciliation_age_s
         if agreed_at is None or now - agreed_at > timedelta(seconds=allowed_s) / 2:
-            trigger = Trigger.START if agreed_at is None else Trigger.DEMAND
-            Reconciler(self.database, self.broker, record.account_id, self.clock, self.wall, self.sleep).compare(
-                trigger
-            )
+            account_id, trigger = record.account_id, Trigger.DEMAND if agreed_at else Trigger.START
+            Reconciler(self.database, self.broker, account_id, self.clock, self.wall, self.sleep).compare(trigger)
 
     def _opened(self) -> ledger.AccountRecord:
         """The account that trading.yaml allows, opened with what is in it when it is first asked for."""
