@@ -133,7 +133,7 @@ class BrokerDesk(Desk):
     # The account ------------------------------------------------------------------------------------
 
     def agree(self, record: ledger.AccountRecord) -> None:
-        """Compare our record with the broker's, unless that was done lately: what was not compared, the review denies."""
+        """Compare our record with the broker's, unless it was lately: what was not compared, the review denies."""
         now = self.clock.now()
         with self.database.transaction() as connection:
             agreed_at = newest_agreement(connection, record.account_id)
