@@ -127,6 +127,10 @@ class LocalAlpaca:
         """What its clock shows, UTC."""
         return self.venue.now
 
+    def corporate_actions(self) -> Sequence[CorporateAction]:
+        """All that are known."""
+        return self.actions
+
     # The stream -------------------------------------------------------------------------------------
 
     def connect(self, client: StreamClient) -> None:
@@ -261,7 +265,7 @@ class LocalAlpaca:
         symbols = asked.query["symbols"].split(",")
         found = [
             action
-            for action in self.actions
+            for action in self.corporate_actions()
             if action.symbol.replace("-", ".") in symbols and first <= action.ex_date <= last
         ]
         return 200, alpaca_json.corporate_actions_json(found)

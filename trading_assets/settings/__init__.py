@@ -5,6 +5,7 @@ A section of trading.yaml is a model; what reads the file, and what reads the en
 
 from trading_assets.settings.configuration_file import load_trading_settings, overridden, read_override
 from trading_assets.settings.environment import (
+    OVERRIDES_VARIABLE,
     PROJECT_ROOT,
     Environment,
     config_path,
@@ -25,6 +26,7 @@ from trading_assets.settings.strategies import StrategyLimitSettings, StrategySe
 from trading_assets.settings.trading import TradingSettings
 
 __all__ = [
+    "OVERRIDES_VARIABLE",
     "PROJECT_ROOT",
     "STRATEGY_NAME",
     "BreakerSettings",

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import ValidationError
 
-from trading_assets.settings.environment import config_path
+from trading_assets.settings.environment import config_path, run_overrides
 from trading_assets.settings.section import Section, SettingsError
 from trading_assets.settings.trading import TradingSettings
 
@@ -19,9 +19,15 @@ from trading_assets.settings.trading import TradingSettings
 def load_trading_settings(path: Path | None = None) -> TradingSettings:
     """The settings in `path`; without it in TRADING_CONFIG, else ./trading.yaml, else the project's own trading.yaml.
 
-    Raises SettingsError.
+    What is overridden for this run counts instead, where no path is given. Raises SettingsError.
     """
-    path = path or config_path()
+    if path is None:
+        settings, overrides = _read(config_path()), run_overrides()
+        return overridden(settings, overrides) if overrides else settings
+    return _read(path)
+
+
+def _read(path: Path) -> TradingSettings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -5,10 +5,12 @@ Secrets live here only, and are SecretStr: they are never printed, logged or sho
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -16,6 +18,8 @@ from trading_assets.settings.section import Section, SettingsError
 
 PROJECT_ROOT = Path(__file__).parents[2]
 CONFIG_NAME = "trading.yaml"
+OVERRIDES_VARIABLE = "TRADING_OVERRIDES"
+"""The environment variable with the settings of one run: JSON, values by dotted key. A rehearsal sets it."""
 
 
 class Environment(Section):
@@ -112,3 +116,15 @@ def config_path() -> Path:
         return Path(configured).expanduser()
     here = Path(CONFIG_NAME)
     return here if here.is_file() else PROJECT_ROOT / CONFIG_NAME
+
+
+def run_overrides() -> dict[str, Any]:
+    """The settings that hold for this run instead of those in trading.yaml, by dotted key. Raises SettingsError."""
+    text = os.environ.get(OVERRIDES_VARIABLE, "").strip()
+    try:
+        overrides = json.loads(text or "{}")
+    except ValueError as error:
+        raise SettingsError(f"{OVERRIDES_VARIABLE} is not JSON: unset it.") from error
+    if not isinstance(overrides, dict):
+        raise SettingsError(f"{OVERRIDES_VARIABLE} must be values by dotted key: unset it.")
+    return overrides

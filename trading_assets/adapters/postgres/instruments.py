@@ -110,6 +110,18 @@ def symbols_of(database: Database, instrument_id: str) -> list[SymbolPeriod]:
     return sorted((one for one in periods if one.instrument_id == instrument_id), key=lambda one: one.valid_from)
 
 
+def stored_instruments(connection: psycopg.Connection, symbols: Sequence[str]) -> list[Instrument]:
+    """The instruments among `symbols` that are stored, by symbol, with the newest facts about them and no ids."""
+    return select(
+        connection,
+        Instrument,
+        "select symbol, name, exchange, is_tradable, is_shortable, asset_class, currency, sector, first_session, "
+        "is_fractionable, is_easy_to_borrow, listed_on, last_session as delisted_on "
+        "from market.instruments where symbol = any(%(symbols)s) order by symbol",
+        symbols=list(symbols),
+    )
+
+
 def first_sessions(database: Database, symbols: Sequence[str]) -> dict[str, date | None]:
     """The first session of each stored instrument among `symbols`; None where its source cannot tell."""
     with database.transaction() as connection:

@@ -72,6 +72,8 @@ class Venue:
         self.may_short = True
         self.book = VenueBook(self.ledger)
         self._halted: set[str] = set()
+        # Bars take the time to their end before the session that ends with them is over.
+        self._passed = now
 
     # Orders -----------------------------------------------------------------------------------------
 
@@ -176,13 +178,13 @@ class Venue:
         """Let time pass: sessions open and close on the way. Raises ValueError for a moment that is over."""
         if to < self.now:
             raise ValueError(f"{to} is over: it is {self.now}")
-        for at, event in _boundaries(self.now, to):
+        for at, event in _boundaries(self._passed, to):
             self.now = at
             if event == "opening":
                 self._open_session()
             else:
                 self._expire(at, is_extended=event == "extended closing")
-        self.now = to
+        self.now = self._passed = to
         self._route()
 
     def trade(self, *bars: Bar) -> None:

@@ -155,3 +155,11 @@ def test_execution_that_is_not_there_cannot_be_undone() -> None:
         new_venue().bust("5ca0a5f6-0000-4000-8000-000000000000")
 
     assert refused.value.kind is RefusalKind.NOT_FOUND
+
+
+def test_last_bar_of_a_session_ends_its_day_orders_after_what_it_executes() -> None:
+    venue = new_venue()
+    venue.submit(OrderRequest("day", "AAA", Side.BUY, Decimal(100)))
+    venue.trade(bar("15:30", volume=1000))
+
+    assert [(order.status, order.filled_qty) for order in venue.orders()] == [(OrderStatus.EXPIRED, Decimal(25))]
