@@ -24,8 +24,8 @@ help:  ## Show this list
 demo: $(STAMP)  ## Trade the sample history from nothing to a report: make demo [FROM=2010-03-01] [TO=2013-03-01]
 	@$(PY) -m trading_assets.cli demo $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-up: $(STAMP)  ## Run web page, schedules, sensors and servers until Ctrl-C: make up [PORT=3000]
-	@$(PY) -m trading_assets.cli up --port $(PORT)
+up: $(STAMP)  ## Run web page, schedules, sensors and servers until Ctrl-C: make up [PORT=3000] [BROKER=local-alpaca]
+	@$(PY) -m trading_assets.cli up --port $(PORT) $(if $(BROKER),--broker $(BROKER))
 
 test: $(STAMP)  ## Run the tests: make test [ARGS="-k name"]
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)

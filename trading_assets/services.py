@@ -6,8 +6,9 @@ What DATABASE_URL and REDIS_URL name is used as it is; otherwise embedded server
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -16,11 +17,18 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from trading_assets.adapters.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
-from trading_assets.adapters.embedded.processes import claim_folder
+from trading_assets.adapters.embedded.processes import claim_folder, write_private
 from trading_assets.adapters.errors import AdapterError, OutOfSpace
-from trading_assets.settings import PROJECT_ROOT, Environment, SettingsError, publish_environment
+from trading_assets.settings import (
+    PROJECT_ROOT,
+    Environment,
+    SettingsError,
+    publish_environment,
+    temporary_environment,
+)
 
 DAGSTER_SCHEMA = "dagster"
+REHEARSAL = "rehearsal.json"
 EXECUTION_POOL = "execution"
 # One write for a thousand materialisation events instead of a thousand.
 EVENT_BATCH_SIZE = 1000
@@ -61,7 +69,7 @@ def running_services(environment: Environment) -> Iterator[Environment]:
 @contextmanager
 def sole_holder(home: Path, activity: str) -> Iterator[None]:
     """Only one process of this state folder at a time may be in the block. Raises AlreadyRunningError in the second."""
-    with (claim_folder(home.resolve()) / f".{activity.replace(' ', '-')}.lock").open("a") as guard:
+    with _lock_of(claim_folder(home.resolve()), activity).open("a") as guard:
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -70,6 +78,42 @@ def sole_holder(home: Path, activity: str) -> Iterator[None]:
                 "Wait for it, stop it, or set TRADING_HOME to another folder."
             ) from error
         yield
+
+
+@contextmanager
+def rehearsing(home: Path, variables: Mapping[str, str]) -> Iterator[None]:
+    """Everything that is started in the block works with these environment variables, and whoever joins it too.
+
+    Only for the holder of `up`.
+    """
+    path = home.resolve() / REHEARSAL
+    write_private(path, json.dumps(dict(variables)))
+    try:
+        with temporary_environment(variables):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def join_rehearsal(home: Path) -> None:
+    """Take over the environment variables of a rehearsal that runs in this state folder, if one does."""
+    path = home.resolve() / REHEARSAL
+    # The file of one that was killed means nothing.
+    if path.exists() and _is_held(home.resolve(), "up"):
+        publish_environment(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _lock_of(home: Path, activity: str) -> Path:
+    return home / f".{activity.replace(' ', '-')}.lock"
+
+
+def _is_held(home: Path, activity: str) -> bool:
+    with _lock_of(home, activity).open("a") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from trading_assets.adapters.alpaca_broker import GATEWAY_NAME, ONCE, AlpacaBrok
 from trading_assets.adapters.ports import Broker
 from trading_assets.adapters.simulated_broker import SimulatedBroker
 from trading_assets.adapters.vendor_gateway import QuarantinedRow, VendorGateway, VendorResponse
-from trading_assets.domain.execution.broker_records import Hint, OrderUpdate, StreamOpened
+from trading_assets.domain.execution.broker_records import Hint, OrderUpdate, StreamAlive, StreamOpened
 from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.execution.venue import Venue
 from trading_assets.domain.market.bars import Bar
@@ -254,7 +254,8 @@ class Listener:
 
     def _listen(self, broker: Broker) -> None:
         for hint in broker.order_updates(self._stopping):
-            self._heard.put(hint)
+            if not isinstance(hint, StreamAlive):
+                self._heard.put(hint)
 
 
 @contextmanager

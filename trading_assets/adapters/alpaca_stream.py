@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trading_assets.adapters.alpaca_broker_wire import read_update
 from trading_assets.adapters.errors import AuthFailed, ContractBroken
 from trading_assets.adapters.json_fields import exact_json
-from trading_assets.domain.execution.broker_records import Hint, OrderUpdate, StreamOpened
+from trading_assets.domain.execution.broker_records import Hint, OrderUpdate, StreamAlive, StreamOpened
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -27,6 +28,8 @@ ANSWER_TIMEOUT_S = 10.0
 LISTENING_S = 0.25
 """How long a quiet stream is waited for before it is asked whether to stop."""
 LONGEST_WAIT_S = 30.0
+PING_S = 3.0
+"""How often the connection is asked whether it is still one: a cut cable says nothing by itself."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,22 @@ class AlpacaStream:
             raise ContractBroken("alpaca did not confirm that it sends trade updates")
 
 
-def _received(connection: ClientConnection, stopping: threading.Event) -> Iterator[OrderUpdate]:
+def _received(connection: ClientConnection, stopping: threading.Event) -> Iterator[OrderUpdate | StreamAlive]:
+    """Updates, and a sign of life with each ping that was answered. Raises TimeoutError when one is not."""
+    answered, asked_at = connection.ping(), time.monotonic()
     while not stopping.is_set():
         try:
             message = _next_message(connection, LISTENING_S)
         except TimeoutError:
-            continue
+            message = {}
         if message.get("stream") == "trade_updates":
             yield read_update(message.get("data"))
+        waited_s = time.monotonic() - asked_at
+        if answered.is_set() and waited_s >= PING_S:
+            yield StreamAlive()
+            answered, asked_at = connection.ping(), time.monotonic()
+        elif waited_s > ANSWER_TIMEOUT_S:
+            raise TimeoutError(f"no answer to a ping for {ANSWER_TIMEOUT_S:.0f} s")
 
 
 def _next_message(connection: ClientConnection, timeout_s: float) -> dict[str, Any]:

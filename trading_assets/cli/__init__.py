@@ -20,6 +20,7 @@ from trading_assets.cli.database import env, migrate
 from trading_assets.cli.doctor import doctor
 from trading_assets.cli.events import events
 from trading_assets.cli.limits import limit
+from trading_assets.cli.listen import listen
 from trading_assets.cli.new import new
 from trading_assets.cli.prove import prove
 from trading_assets.cli.query import sql
@@ -57,14 +58,17 @@ def _is_for_the_user(error: Exception) -> bool:
 @click.version_option(package_name="trading-assets")
 def trading() -> None:
     """Systematic trading as a graph of data assets."""
-    from trading_assets.settings import load_env_file
+    from trading_assets.services import join_rehearsal
+    from trading_assets.settings import load_env_file, state_folder
 
     load_env_file()
+    join_rehearsal(state_folder())
 
 
 for command in (
     demo,
     up,
+    listen,
     backfill,
     backtest,
     compare,

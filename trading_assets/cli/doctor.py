@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trading_assets.domain.execution.broker_records import BrokerAccount
     from trading_assets.settings import Environment
 
 COLOURS = {"ok": "green", "missing": "yellow", "failed": "red"}
@@ -22,6 +23,8 @@ ENOUGH_DISK_GB = 2
 CALENDAR_NOTICE = timedelta(days=90)
 CONNECT_TIMEOUT_S = 3
 DEFAULT_PORTS = {"smtp": 25, "smtps": 465}
+MOST_SKEW = timedelta(milliseconds=500)
+STREAM_IS_WELL = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def examine() -> Iterator[Finding]:
         ("schema", _schema),
         ("roles", _roles),
         ("redis", _redis),
+        ("broker", _broker),
+        ("stream", _stream),
         ("dagster", _dagster),
         ("mail", _mail),
         ("disk", _disk),
@@ -153,6 +158,16 @@ def _running(environment: Environment) -> str:
     return postgres.url
 
 
+def _migrated(environment: Environment) -> str:
+    """The URL of the database, which has the newest schema."""
+    from trading_assets.adapters.postgres.schema import current_revision, newest_revision
+
+    url = _running(environment)
+    if current_revision(url) != newest_revision():
+        raise _Missing("not looked at, because the schema is not the newest")
+    return url
+
+
 def _redis(environment: Environment) -> str:
     import redis
     from redis.backoff import NoBackoff
@@ -171,6 +186,59 @@ def _redis(environment: Environment) -> str:
     except redis.RedisError as error:
         raise _Failed(f"REDIS_URL does not answer ({type(error).__name__}): start the server or unset it") from error
     return "REDIS_URL answers"
+
+
+def _broker(environment: Environment) -> str:
+    from trading_assets.adapters.brokers import build_broker
+    from trading_assets.adapters.clock import clock_of
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.settings import load_trading_settings
+
+    settings = load_trading_settings()
+    if settings.broker.kind == "simulated":
+        return "simulated: no order leaves this machine"
+    database = Database(_migrated(environment))
+    broker, clock = build_broker(settings, environment, database), clock_of(settings, database)
+    account = broker.account()
+    asked_at, said, answered_at = clock.now(), broker.clock().now, clock.now()
+    skew = asked_at + (answered_at - asked_at) / 2 - said
+    where = f"{broker.name} {settings.broker.environment}, account {account.account_number}"
+    if not account.may_trade:
+        raise _Failed(f"{where} may not trade: status {account.status}, {_blocks(account)}; see docs/guides/brokers.md")
+    if abs(skew) > MOST_SKEW:
+        raise _Failed(f"{where} answers, and our clock is {_ms(skew)} ahead of its own: set the time of this machine")
+    return f"{where} answers, clocks {_ms(abs(skew))} apart"
+
+
+def _blocks(account: BrokerAccount) -> str:
+    flags = {
+        "blocked": account.is_account_blocked,
+        "trading blocked": account.is_trading_blocked,
+        "suspended by its owner": account.is_suspended_by_user,
+    }
+    return ", ".join(word for word, is_on in flags.items() if is_on is not False) or "not blocked"
+
+
+def _ms(time: timedelta) -> str:
+    return f"{time / timedelta(milliseconds=1):.0f} ms"
+
+
+def _stream(environment: Environment) -> str:
+    from trading_assets.adapters.postgres.broker_hints import stream_heard_at
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.settings import load_trading_settings
+
+    broker = load_trading_settings().broker
+    if broker.kind == "simulated":
+        return "the simulated broker has none"
+    with Database(_migrated(environment)).transaction() as connection:
+        heard_at = stream_heard_at(connection, f"{broker.kind}-{broker.environment}-{broker.account}")
+    if heard_at is None:
+        raise _Missing("nobody has listened to it yet: `make up` does, or `trading listen`")
+    age = datetime.now(UTC) - heard_at
+    if age > STREAM_IS_WELL:
+        raise _Missing(f"not heard since {heard_at:%Y-%m-%d %H:%M:%S} UTC: `make up` listens, or `trading listen`")
+    return f"well {age.total_seconds():.0f} s ago"
 
 
 def _dagster(environment: Environment) -> str:

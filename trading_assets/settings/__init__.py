@@ -12,6 +12,7 @@ from trading_assets.settings.environment import (
     load_env_file,
     load_environment,
     publish_environment,
+    state_folder,
     temporary_environment,
 )
 from trading_assets.settings.risk import BreakerSettings, ProtectionSettings, RiskMonitorSettings, RiskSettings
@@ -50,5 +51,6 @@ __all__ = [
     "overridden",
     "publish_environment",
     "read_override",
+    "state_folder",
     "temporary_environment",
 ]

@@ -17,7 +17,20 @@ from trading_assets.cli.database import without_password
 
 COMMANDS = (
     *("account", "archive", "backfill", "backtest", "breaker", "clock", "compare", "demo", "doctor", "env"),
-    *("events", "flatten", "halt", "ledger", "limit", "migrate", "new", "prove", "reduce", "reparse", "restrict"),
+    *(
+        "events",
+        "flatten",
+        "halt",
+        "ledger",
+        "limit",
+        "listen",
+        "migrate",
+        "new",
+        "prove",
+        "reduce",
+        "reparse",
+        "restrict",
+    ),
     *("resume", "sql", "status", "strategy", "sweep", "up", "whatif"),
 )
 # A port of the range that is never given out: nothing listens there.

@@ -230,7 +230,12 @@ class StreamOpened:
     attempt: int
 
 
-Hint = OrderUpdate | StreamOpened
+@dataclass(frozen=True, slots=True)
+class StreamAlive:
+    """The connection answered a moment ago, and there was nothing to tell."""
+
+
+Hint = OrderUpdate | StreamOpened | StreamAlive
 
 
 def flattened(orders: Sequence[BrokerOrder]) -> list[BrokerOrder]:
