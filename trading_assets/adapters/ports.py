@@ -161,7 +161,10 @@ class Broker(Protocol):
         ...
 
     def order_updates(self, stopping: threading.Event) -> Iterator[Hint]:
-        """Hints, until `stopping` is set; each begins anew with StreamOpened after the connection was lost."""
+        """Hints, until `stopping` is set; each begins anew with StreamOpened after the connection was lost.
+
+        StreamAlive comes every few seconds while the connection answers, so that a mute one is told from a quiet one.
+        """
         ...
 
 

@@ -224,6 +224,7 @@ def _ms(time: timedelta) -> str:
 
 
 def _stream(environment: Environment) -> str:
+    from trading_assets.adapters.postgres.broker_accounts import broker_account_id
     from trading_assets.adapters.postgres.broker_hints import stream_heard_at
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.settings import load_trading_settings
@@ -232,7 +233,7 @@ def _stream(environment: Environment) -> str:
     if broker.kind == "simulated":
         return "the simulated broker has none"
     with Database(_migrated(environment)).transaction() as connection:
-        heard_at = stream_heard_at(connection, f"{broker.kind}-{broker.environment}-{broker.account}")
+        heard_at = stream_heard_at(connection, broker_account_id(broker.venue, broker.account or ""))
     if heard_at is None:
         raise _Missing("nobody has listened to it yet: `make up` does, or `trading listen`")
     age = datetime.now(UTC) - heard_at

@@ -14,6 +14,7 @@ def listen() -> None:
     """Listen to the broker's order updates until Ctrl-C. They are hints: nothing is booked by them."""
     from trading_assets.adapters.brokers import build_broker
     from trading_assets.adapters.clock import clock_of
+    from trading_assets.adapters.postgres.broker_accounts import broker_account_id
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.adapters.stream_listener import StreamListener
     from trading_assets.settings import load_environment, load_trading_settings
@@ -25,5 +26,5 @@ def listen() -> None:
     settings, environment = load_trading_settings(), load_environment()
     database = Database(environment.required_database_url())
     broker = build_broker(settings, environment, database)
-    account_id = f"{settings.broker.kind}-{settings.broker.environment}-{settings.broker.account}"
+    account_id = broker_account_id(settings.broker.venue, settings.broker.account or "")
     StreamListener(broker, database, clock_of(settings, database), account_id).listen(stopping)
