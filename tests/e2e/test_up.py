@@ -118,6 +118,15 @@ def test_up_with_a_local_alpaca_rehearses_until_it_is_terminated_and_leaves_noth
         assert probe.connect_ex(("127.0.0.1", broker_port)) != 0
 
 
+def test_make_hands_the_broker_on() -> None:
+    project = Path(__file__).parents[2]
+    stamp = Path(sys.prefix) / ".installed"
+    dry = ["make", "-n", f"--old-file={stamp}", f"VENV={sys.prefix}", "up", "BROKER=local-alpaca", "PORT=3001"]
+    printed = subprocess.run(dry, cwd=project, capture_output=True, text=True, check=True).stdout
+
+    assert printed.strip().endswith("trading_assets.cli up --port 3001 --broker local-alpaca")
+
+
 def account_at(port: int) -> str:
     request = Request(f"http://127.0.0.1:{port}/v2/account", headers={"APCA-API-KEY-ID": PAPER_KEY})
     with urlopen(request, timeout=10) as answer:  # noqa: S310  our own address

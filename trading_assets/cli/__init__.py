@@ -5,6 +5,7 @@ Failures that a user can act on end as one line on stderr and exit code 1.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from typing import Any
@@ -59,10 +60,12 @@ def _is_for_the_user(error: Exception) -> bool:
 def trading() -> None:
     """Systematic trading as a graph of data assets."""
     from trading_assets.services import join_rehearsal
-    from trading_assets.settings import load_env_file, state_folder
+    from trading_assets.settings import SettingsError, load_env_file, load_environment
 
     load_env_file()
-    join_rehearsal(state_folder())
+    # A command that needs the environment says itself what is wrong with it.
+    with contextlib.suppress(SettingsError):
+        join_rehearsal(load_environment().home)
 
 
 for command in (

@@ -12,7 +12,6 @@ from trading_assets.settings.environment import (
     load_env_file,
     load_environment,
     publish_environment,
-    state_folder,
     temporary_environment,
 )
 from trading_assets.settings.risk import BreakerSettings, ProtectionSettings, RiskMonitorSettings, RiskSettings
@@ -51,6 +50,5 @@ __all__ = [
     "overridden",
     "publish_environment",
     "read_override",
-    "state_folder",
     "temporary_environment",
 ]

@@ -57,15 +57,10 @@ def load_environment() -> Environment:
         alpaca_api_key=_secret("ALPACA_API_KEY"),
         alpaca_secret_key=_secret("ALPACA_SECRET_KEY"),
         polygon_api_key=_secret("POLYGON_API_KEY"),
-        home=state_folder(),
+        home=_path("TRADING_HOME") or Path(".trading"),
         pg_bin=_path("TRADING_PG_BIN"),
         redis_bin=_path("TRADING_REDIS_BIN"),
     )
-
-
-def state_folder() -> Path:
-    """Where everything is that the platform keeps besides its database."""
-    return _path("TRADING_HOME") or Path(".trading")
 
 
 def _url(name: str, schemes: tuple[str, ...]) -> SecretStr | None:
