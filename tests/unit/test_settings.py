@@ -166,6 +166,21 @@ def test_configured_path_comes_before_the_working_folder_before_the_project(
             "{fast: 20}\n    exits: {stoploss: 0.05}",
             ":9: strategies.sma_crossover.exits.stoploss is not a setting. Did you mean stop_loss?",
         ),
+        (
+            "{fast: 20}",
+            "{fast: 20}\n    entry: {order_type: limit}",
+            ":9: strategies.sma_crossover.entry: order_type limit needs limit_offset_bps, and no other order",
+        ),
+        (
+            "{fast: 20}",
+            "{fast: 20}\n    entry: {time_in_force: opg}",
+            ":9: strategies.sma_crossover.entry: time_in_force opg is taken from 19:00 to 9:28 New York time, when",
+        ),
+        (
+            "{fast: 20}",
+            "{fast: 20}\n    entry: {time_in_force: cls}",
+            ":9: strategies.sma_crossover.entry: time_in_force cls needs timeframe 1h: a bar of a session closes with",
+        ),
     ],
 )
 def test_mistake_is_one_line_with_file_line_key_and_remedy(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -241,6 +256,7 @@ def test_fingerprint_ignores_what_moves_no_order(tmp_path: Path, old: str, new: 
         ("0.5", "0.4"),
         ("{fast: 20}", "{fast: 21}"),
         ("{fast: 20}", "{fast: 20}\n    exits: {stop_loss: 0.05}"),
+        ("{fast: 20}", "{fast: 20}\n    entry: {order_type: limit, limit_offset_bps: 10}"),
         ("{fast: 20}", "{fast: 20}\n    sizing: equal_weight"),
         ("{fast: 20}", "{fast: 20}\n    max_sector_weight: 0.3"),
         ("max_position: 0.1", "max_position: 0.2"),
@@ -265,6 +281,18 @@ def test_exits_that_are_not_chosen_leave_no_trace_in_the_facts(tmp_path: Path) -
 
     assert "exits" not in load(tmp_path, VALID).strategies["sma_crossover"].facts()
     assert load(tmp_path, with_stop).strategies["sma_crossover"].facts()["exits"] == {"stop_loss": 0.05}
+
+
+def test_auction_at_the_close_is_for_hourly_strategies_without_exits(tmp_path: Path) -> None:
+    hourly = VALID.replace("timeframes: [1d]", "timeframes: [1h]").replace("timeframe: 1d", "timeframe: 1h")
+    at_close = hourly.replace("{fast: 20}", "{fast: 20}\n    entry: {time_in_force: cls}")
+    with_exits = at_close.replace("{fast: 20}", "{fast: 20}\n    exits: {stop_loss: 0.05}")
+
+    assert load(tmp_path, at_close).strategies["sma_crossover"].facts()["entry"] == {
+        "order_type": "market",
+        "time_in_force": "cls",
+    }
+    assert "no broker takes legs with an auction" in complaint(tmp_path, with_exits)
 
 
 def test_fingerprint_knows_the_feed_of_alpaca_and_not_its_address(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
             for name, strategy in settings.strategies.items()
             if strategy.exits is not None
         },
+        entries={
+            name: strategy.entry.plan for name, strategy in settings.strategies.items() if strategy.entry is not None
+        },
         changes=changed,
         broker=broker.venue,
         is_margin_account=broker.account_type == "margin",

@@ -106,7 +106,7 @@ def _submit(
     journal: Journal,
 ) -> None:
     used = [(verdict, approval) for verdict, approval in permitted if approval.intent_id not in lapsed]
-    simulation.submit(account, used, moment.at, moment.session, rules.exits, journal)
+    simulation.submit(account, used, moment.at, moment.session, rules, journal)
 
 
 def _newest(journal: Journal) -> EquityPoint | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from trading_assets.domain.execution.entries import EntryPlan
+from trading_assets.domain.execution.orders import OrderType, TimeInForce
 from trading_assets.domain.strategy.portfolio_rule import PortfolioRule, Sizing
 from trading_assets.domain.strategy.position_size import PositionSize, SizeMethod
-from trading_assets.domain.values import Timeframe
+from trading_assets.domain.values import Timeframe, decimal_of
 from trading_assets.settings.section import Section
 
 ExitFraction = Annotated[float, Field(gt=0, lt=1)]
@@ -29,6 +31,33 @@ class ExitSettings(Section):
 
     def chosen(self) -> dict[str, float]:
         return {name: fraction for name, fraction in self.model_dump().items() if fraction is not None}
+
+
+class EntrySettings(Section):
+    """How orders that open or enlarge a position are sent: market or limit, for the day or for the closing auction."""
+
+    order_type: Literal["market", "limit"] = "market"
+    limit_offset_bps: Annotated[float, Field(gt=-10_000, le=10_000)] | None = None
+    time_in_force: Literal["day", "opg", "cls"] = "day"
+
+    @model_validator(mode="after")
+    def _is_sent(self) -> Self:
+        if (self.order_type == "limit") != (self.limit_offset_bps is not None):
+            raise ValueError("order_type limit needs limit_offset_bps, and no other order type has it")
+        if self.time_in_force == "opg":
+            raise ValueError(
+                "time_in_force opg is taken from 19:00 to 9:28 New York time, when no bar closes: use day, which "
+                "trades at the next open too"
+            )
+        return self
+
+    @property
+    def plan(self) -> EntryPlan:
+        offset = None if self.limit_offset_bps is None else decimal_of(self.limit_offset_bps)
+        return EntryPlan(OrderType(self.order_type), offset, TimeInForce(self.time_in_force))
+
+    def facts(self) -> dict[str, Any]:
+        return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
 class PositionSizeSettings(Section):
@@ -53,7 +82,18 @@ class StrategySettings(Section):
     max_symbol_weight: Annotated[float, Field(gt=0, le=1)] | None = None
     max_sector_weight: Annotated[float, Field(gt=0, le=1)] | None = None
     exits: ExitSettings | None = None
+    entry: EntrySettings | None = None
     position_size: PositionSizeSettings | None = None
+
+    @field_validator("entry")
+    @classmethod
+    def _auction_is_reached(cls, entry: EntrySettings | None, info: ValidationInfo) -> EntrySettings | None:
+        if entry and entry.time_in_force == "cls":
+            if info.data.get("timeframe") is Timeframe.SESSION:
+                raise ValueError("time_in_force cls needs timeframe 1h: a bar of a session closes with the auction")
+            if info.data.get("exits"):
+                raise ValueError("time_in_force cls and exits do not go together: no broker takes legs with an auction")
+        return entry
 
     @field_validator("position_size")
     @classmethod
@@ -76,12 +116,13 @@ class StrategySettings(Section):
         )
 
     def facts(self) -> dict[str, Any]:
-        """What decides trading. Of the sizing only what its methods read, of the exits those there are."""
+        """What decides trading. Of the sizing only what its methods read, of exits and entry what is set."""
         sizing = {"sizing", "sizing_lookback", "risk_aversion", "max_symbol_weight", "max_sector_weight"}
         exits = {} if self.exits is None else {"exits": self.exits.chosen()}
         size = {"position_size": facts} if (facts := self.size.facts()) else {}
-        own = self.model_dump(exclude=sizing | {"exits", "position_size"})
-        return own | self.portfolio.facts() | size | exits
+        entry = {} if self.entry is None else {"entry": self.entry.facts()}
+        own = self.model_dump(exclude=sizing | {"exits", "entry", "position_size"})
+        return own | self.portfolio.facts() | size | exits | entry
 
 
 class StrategyLimitSettings(Section):

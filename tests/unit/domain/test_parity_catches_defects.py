@@ -11,7 +11,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -24,7 +24,9 @@ import pytest
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.domain import simulation
 from trading_assets.domain.backtest import KnownBars, MarketRecord, Terms, trade
+from trading_assets.domain.execution.entries import EntryPlan
 from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.domain.execution.orders import OrderStatus, OrderType
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.adjust import adjusted_as_of, point_in_time_factors
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
@@ -143,18 +145,18 @@ decided_soundly = cache(decided)
 """Decisions without a defect, made once for all that trade on them."""
 
 
-def lived_at_once(decide: Decide = decided_soundly) -> Lived:
+def lived_at_once(decide: Decide = decided_soundly, terms: Terms = TERMS) -> Lived:
     signals, targets = decide(FIRST, LAST)
-    return Lived.of(signals, trade(market(FIRST, LAST), targets, TERMS))
+    return Lived.of(signals, trade(market(FIRST, LAST), targets, terms))
 
 
-def lived_in_turn(decide: Decide = decided_soundly) -> Lived:
-    account, journal = simulation.open_book(TERMS.account_id, TERMS.opening_cash_usd, session(FIRST))
+def lived_in_turn(decide: Decide = decided_soundly, terms: Terms = TERMS) -> Lived:
+    account, journal = simulation.open_book(terms.account_id, terms.opening_cash_usd, session(FIRST))
     all_signals = []
     for day in sessions_between(FIRST, LAST):
         signals, targets = decide(day, day)
         record = market(day, day)
-        simulation.walk(account, record.tape.moments(targets, day, day, record.now), TERMS.rules, {}, (), journal)
+        simulation.walk(account, record.tape.moments(targets, day, day, record.now), terms.rules, {}, (), journal)
         all_signals += signals
     return Lived.of(all_signals, journal)
 
@@ -166,6 +168,20 @@ def healthy_at_once() -> Lived:
 
 def test_range_at_once_and_session_by_session_are_the_same_bytes(healthy_at_once: Lived) -> None:
     assert first_difference(healthy_at_once, lived_in_turn()) is None
+
+
+def test_limit_entries_are_the_same_bytes_both_ways() -> None:
+    entries = {
+        "rsi_reversion": EntryPlan(OrderType.LIMIT, Decimal(-50)),
+        "sma_crossover": EntryPlan(OrderType.LIMIT, Decimal(30)),
+    }
+    terms = replace(TERMS, rules=replace(TERMS.rules, entries=entries))
+    at_once = lived_at_once(terms=terms)
+
+    assert first_difference(at_once, lived_in_turn(terms=terms)) is None
+    expired = [one for one in at_once.journal.order_events if one.status is OrderStatus.EXPIRED]
+    assert expired
+    assert {one.strategy for one in at_once.journal.fills} == set(entries)
 
 
 def test_range_has_what_the_defects_need(healthy_at_once: Lived) -> None:

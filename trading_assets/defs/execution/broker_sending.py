@@ -101,8 +101,7 @@ class Sending:
             if reason := desk.refusal(connection, self.record, account, verdict, approval):
                 desk.write(connection, account_id, journal)
                 return None, send_by, reason
-            plan = rules.exits.get(verdict.intent.strategy)
-            orders = simulation.orders_for(verdict.intent, approval.qty, desk.now, plan)
+            orders = simulation.orders_for(verdict, approval.qty, desk.now, rules)
             try:
                 orders = orders if verdict.reference_price is None else priced(orders, verdict.reference_price)
                 request = request_of(orders)

@@ -131,9 +131,10 @@ class Desk(ABC):
         self, connection: psycopg.Connection, account: simulation.Account, newest: simulation.Moment
     ) -> None:
         """Approvals of earlier moments on their way to the broker count as working orders."""
+        rules = self.rules(connection)
         for verdict, approval in ledger.unsent_approvals(connection, account.book.account_id):
             if verdict.intent.decision_at < newest.at and approval.expires_at > self.now:
-                order = simulation.market_order(verdict.intent, approval.qty, approval.approved_at)
+                order = simulation.orders_for(verdict, approval.qty, approval.approved_at, rules)[0]
                 account.working[order.client_order_id] = WorkingOrder.approved(order)
                 if verdict.intent.session_date == account.session_date:
                     account.session_orders.append(sent_order(order, verdict.reference_price))

@@ -127,7 +127,7 @@ class TradingDesk(Desk):
                     refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
                     continue
                 decided_in = session(intent.session_date)
-                simulation.submit(account, [(verdict, approval)], intent.decision_at, decided_in, rules.exits, journal)
+                simulation.submit(account, [(verdict, approval)], intent.decision_at, decided_in, rules, journal)
             return self._store(connection, account, journal, refused)
 
     def _store(

@@ -6,10 +6,11 @@ Judging is the rules' business; the time loop and the ledger's reader both build
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from trading_assets.domain.execution.entries import FOR_THE_DAY, EntryPlan
 from trading_assets.domain.execution.ledger import Fill
 from trading_assets.domain.execution.order_matrix import phase_at, placement
 from trading_assets.domain.execution.order_times import cut_off
@@ -18,7 +19,6 @@ from trading_assets.domain.execution.orders import (
     OrderClass,
     OrderStatus,
     OrderType,
-    TimeInForce,
     WorkingOrder,
 )
 from trading_assets.domain.execution.settlement import settles_on
@@ -38,13 +38,25 @@ LOOK_BACK = timedelta(days=14)
 _AT_ANY_PRICE = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.TRAILING_STOP})
 
 
-def order_terms(at: datetime, with_legs: Iterable[str]) -> OrderTerms:
-    """What an approval of `at` (UTC) becomes: a market order for the day. `with_legs`: strategies with exits."""
+def order_terms(
+    at: datetime,
+    with_legs: Iterable[str],
+    plan: EntryPlan = FOR_THE_DAY,
+    order_class: OrderClass = OrderClass.SIMPLE,
+) -> OrderTerms:
+    """What an approval of `at` (UTC) becomes, by its `plan`. `with_legs`: strategies with exits."""
     return OrderTerms(
-        placement=placement(OrderType.MARKET, TimeInForce.DAY, phase_at(at)).value,
-        cut_off_at=cut_off(at, TimeInForce.DAY),
+        placement=placement(plan.order_type, plan.time_in_force, phase_at(at), order_class=order_class).value,
+        cut_off_at=cut_off(at, plan.time_in_force),
+        limit_offset_bps=plan.limit_offset_bps,
         with_legs=frozenset(with_legs),
     )
+
+
+def entry_terms(at: datetime, plans: Mapping[str, EntryPlan], with_legs: Collection[str]) -> dict[str, OrderTerms]:
+    """The same of the entries of each strategy that has a plan for them."""
+    classes = {True: OrderClass.BRACKET, False: OrderClass.SIMPLE}
+    return {name: order_terms(at, with_legs, plan, classes[name in with_legs]) for name, plan in plans.items()}
 
 
 def sent_order(order: Order, reference_price: Decimal | None) -> SentOrder:

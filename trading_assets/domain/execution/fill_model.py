@@ -13,12 +13,12 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from trading_assets.domain.execution.orders import (
     EXECUTABLE,
-    PRICE_STEP,
     OrderType,
     TimeInForce,
     WorkingOrder,
 )
 from trading_assets.domain.market.bars import Bar
+from trading_assets.domain.market.order_prices import PRICE_STEP
 from trading_assets.domain.values import Side
 
 BASIS_POINTS = Decimal(10_000)

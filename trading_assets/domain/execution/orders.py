@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from trading_assets.domain.market.order_prices import PRICE_STEP, order_price
 from trading_assets.domain.values import ZERO, Side
 
 
@@ -131,16 +132,9 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 """Every legal move. The database holds the same rows in execution.order_transitions and refuses any other move."""
 
-PRICE_STEP = Decimal("0.0001")
-CENT = Decimal("0.01")
 SPLIT_DETAIL = "split "
 ENTRY_DETAIL = "entry "
 TRIGGER_DETAIL = "triggered"
-
-
-def order_price(price: Decimal) -> Decimal:
-    """`price` on the grid of orders: cents from 1 USD on, else hundredths of a cent; half to even."""
-    return price.quantize(CENT if price >= 1 else PRICE_STEP)
 
 
 class IllegalTransition(ValueError):

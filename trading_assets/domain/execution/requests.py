@@ -10,7 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from trading_assets.domain.execution.broker_records import BrokerOrder, OrderRequest
-from trading_assets.domain.execution.orders import Order, OrderType, order_price
+from trading_assets.domain.execution.orders import Order, OrderType
+from trading_assets.domain.market.order_prices import order_price
 
 
 class UnsendableOrder(ValueError):

@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from trading_assets.domain.execution.broker_records import OrderRequest
 from trading_assets.domain.execution.order_matrix import Phase, Placement, placement
-from trading_assets.domain.execution.orders import OrderClass, OrderType, TimeInForce, WorkingOrder, order_price
+from trading_assets.domain.execution.orders import OrderClass, OrderType, TimeInForce, WorkingOrder
 from trading_assets.domain.market.instruments import Instrument
+from trading_assets.domain.market.order_prices import order_price
 from trading_assets.domain.values import ZERO, Side, plain
 
 LONGEST_CLIENT_ID = 128

@@ -18,13 +18,15 @@ class OrderTerms:
     """The order that an approved intent becomes. `placement`: whether it is taken at this hour (now, later, refused).
 
     `cut_off_at` (UTC) is the last moment to send it for what it is meant for. Prices are raw USD, None where the order
-    has none. `with_legs` are the strategies whose entries carry protective legs.
+    has none; `limit_offset_bps` is the limit of an entry, beyond the reference price (order_prices.limit_beyond).
+    `with_legs` are the strategies whose entries carry protective legs.
     """
 
     placement: str
     cut_off_at: datetime
     limit_usd: Decimal | None = None
     stop_usd: Decimal | None = None
+    limit_offset_bps: Decimal | None = None
     with_legs: frozenset[str] = frozenset()
 
 
@@ -47,6 +49,7 @@ class BrokerLink:
 class Circumstances:
     """newest_close: of the bars that are collected, the newest close due by now; reference_at: that of the reference
     prices. approved_at: when the order was approved, None while it is reviewed. link: None at a simulated broker.
+    entries: the terms of orders that open or enlarge a position, by strategy, where they are not `terms`.
     """
 
     account_id: str
@@ -59,3 +62,4 @@ class Circumstances:
     approved_at: datetime | None = None
     link: BrokerLink | None = None
     is_margin_account: bool = True
+    entries: Mapping[str, OrderTerms] = field(default_factory=dict)

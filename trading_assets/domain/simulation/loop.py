@@ -8,17 +8,18 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_assets.domain.execution.account_activity import sent_order
-from trading_assets.domain.execution.exits import ExitPlan, with_legs
+from trading_assets.domain.execution.entries import planned
+from trading_assets.domain.execution.exits import with_legs
 from trading_assets.domain.execution.ids import client_order_id
 from trading_assets.domain.execution.orders import STOPS, Order, OrderStatus, OrderType, TimeInForce, WorkingOrder
 from trading_assets.domain.journal import Approval, Journal
 from trading_assets.domain.market.sessions import Session
 from trading_assets.domain.risk.breakers import BreakerAction
-from trading_assets.domain.risk.intents import intents_from_targets
+from trading_assets.domain.risk.intents import OPENING, intents_from_targets
 from trading_assets.domain.risk.protections import TradeRecord, locks_at
 from trading_assets.domain.risk.review import review
 from trading_assets.domain.risk.trading_states import TradingStates
-from trading_assets.domain.risk.verdicts import Intent, Outcome, Purpose, Verdict
+from trading_assets.domain.risk.verdicts import Intent, Outcome, Verdict
 from trading_assets.domain.simulation.account import Account
 from trading_assets.domain.simulation.dealings import follow_held
 from trading_assets.domain.simulation.moment import Moment, Rules
@@ -51,7 +52,7 @@ def walk(
             for verdict, approval in permitted
             if approval.intent_id in sent or approval.intent_id not in recorded
         ]
-        submit(account, used, moment.at, moment.session, rules.exits, journal)
+        submit(account, used, moment.at, moment.session, rules, journal)
 
 
 def decide(
@@ -117,16 +118,16 @@ def submit(
     permitted: Iterable[tuple[Verdict, Approval]],
     at: datetime,
     session: Session,
-    exits: Mapping[str, ExitPlan],
+    rules: Rules,
     journal: Journal,
 ) -> None:
-    """Phase three at the simulated broker: one market order an approval, acknowledged at once, working from `at`.
+    """Phase three at the simulated broker: one order an approval, acknowledged at once, working from `at`.
 
-    The entries of a strategy with `exits` carry legs, which are held until the entry executes. An order that closes
+    The entries of a strategy with exits carry legs, which are held until the entry executes. An order that closes
     takes its shares from the legs that protected them.
     """
     for verdict, approval in permitted:
-        for order in orders_for(verdict.intent, approval.qty, at, exits.get(verdict.intent.strategy)):
+        for order in orders_for(verdict, approval.qty, at, rules):
             working = WorkingOrder.approved(order)
             journal.orders.append(order)
             journal.order_events.extend(
@@ -145,11 +146,16 @@ def submit(
         follow_held(account, at, session, journal)
 
 
-def orders_for(intent: Intent, qty: Decimal, at: datetime, plan: ExitPlan | None) -> list[Order]:
-    """The order that executes an approval of `qty` shares, sent at `at` (UTC); with a `plan` an entry has its legs."""
+def orders_for(verdict: Verdict, qty: Decimal, at: datetime, rules: Rules) -> list[Order]:
+    """The order that executes an approval of `qty` shares, sent at `at` (UTC); an entry as its strategy plans it."""
+    intent = verdict.intent
     order = market_order(intent, qty, at)
-    is_entry = intent.purpose in {Purpose.OPEN, Purpose.INCREASE}
-    return with_legs(order, plan, intent.leg) if is_entry and plan else [order]
+    if intent.purpose not in OPENING:
+        return [order]
+    if entry := rules.entries.get(intent.strategy):
+        order = planned(order, entry, verdict.reference_price)
+    exits = rules.exits.get(intent.strategy)
+    return with_legs(order, exits, intent.leg) if exits else [order]
 
 
 def _as_recorded(verdict: Verdict, recorded: Mapping[str, Verdict]) -> Verdict:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from trading_assets.domain.execution.entries import EntryPlan
 from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.journal import BreakerEvent
@@ -69,7 +70,8 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none.
+    """What the account trades by. `exits` are the protective exits by strategy; one that is not in it has none. Nor has
+    one that is not in `entries` another way to enter than market orders of the day.
 
     `limits` hold until the first of the `changes`, each of which holds until the next. `sizes` says by strategy how
     many shares a target is, `capital` the share of the account that is its own. `breakers` are those that are
@@ -86,6 +88,7 @@ class Rules:
     broker: str = SIMULATED
     is_margin_account: bool = True
     capital: Mapping[str, Decimal] = field(default_factory=dict)
+    entries: Mapping[str, EntryPlan] = field(default_factory=dict)
 
     def own_capital(self, limits: RiskLimits) -> Mapping[str, Decimal]:
         """The capital by strategy where `limits` hold strategies to it."""

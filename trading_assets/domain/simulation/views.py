@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from trading_assets.domain.execution.account_activity import (
     day_trade_record,
+    entry_terms,
     open_order,
     order_terms,
     proceeds_usd,
@@ -47,6 +48,7 @@ def circumstances(
         broker=account.broker,
         configured_broker=rules.broker,
         terms=order_terms(at, rules.exits),
+        entries=entry_terms(at, rules.entries, rules.exits),
         newest_close=newest_close or reference_at,
         reference_at=reference_at,
         standings=standings,

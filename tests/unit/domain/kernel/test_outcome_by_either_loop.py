@@ -13,7 +13,9 @@ from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.domain import trials
 from trading_assets.domain.backtest import KnownBars, MarketRecord, Terms, trade
+from trading_assets.domain.execution.entries import EntryPlan
 from trading_assets.domain.execution.exits import ExitPlan
+from trading_assets.domain.execution.orders import OrderType
 from trading_assets.domain.kernel import rows
 from trading_assets.domain.kernel.arrays import NotRepresentableError
 from trading_assets.domain.kernel.convert import ensure_representable
@@ -92,12 +94,15 @@ def test_a_window_has_the_same_outcome_as_its_own_record(record: MarketRecord, b
     assert outcome(record, CONFIGURED, bundled, first, last).figures == by_objects.figures
 
 
-def test_exits_and_limits_that_are_not_compiled_take_the_object_loop(record: MarketRecord, bundled: Terms) -> None:
+def test_exits_entries_and_limits_that_are_not_compiled_take_the_object_loop(
+    record: MarketRecord, bundled: Terms
+) -> None:
     rules = bundled.rules
     ensure_representable(rules)
     tight = replace(rules, exits={"sma_crossover": ExitPlan(stop_loss=Decimal("0.03"))})
     limited = replace(rules, limits=replace(rules.limits, max_net_exposure=Decimal("0.5")))
-    for other in (tight, limited):
+    patient = replace(rules, entries={"sma_crossover": EntryPlan(OrderType.LIMIT, Decimal(-20))})
+    for other in (tight, limited, patient):
         with pytest.raises(NotRepresentableError):
             ensure_representable(other)
         terms = replace(bundled, rules=other)

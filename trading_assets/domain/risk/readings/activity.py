@@ -10,7 +10,7 @@ from trading_assets.domain.risk.activity import MINUTE, SECOND
 from trading_assets.domain.risk.inputs import finite, unsigned
 from trading_assets.domain.risk.intents import OPENING
 from trading_assets.domain.risk.protections import locks_on
-from trading_assets.domain.risk.readings.circumstances import circumstances
+from trading_assets.domain.risk.readings.circumstances import limit_usd, terms_of
 from trading_assets.domain.risk.rules.ruling import MILLION, Count, Flag, Ppm, Usd
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def twin_age_s(case: Case) -> Count:
 
 def opposing_orders(case: Case) -> Count:
     """Open orders on the other side, of any strategy, that this one could trade with."""
-    intent, terms = case.intent, circumstances(case).terms
-    has_legs = intent.purpose in OPENING and intent.strategy in terms.with_legs
-    return case.projection.activity.opposing(intent.symbol, intent.side, terms.limit_usd, has_legs)
+    intent = case.intent
+    has_legs = intent.purpose in OPENING and intent.strategy in terms_of(case).with_legs
+    return case.projection.activity.opposing(intent.symbol, intent.side, limit_usd(case), has_legs)
 
 
 def symbol_open_orders(case: Case) -> Count:

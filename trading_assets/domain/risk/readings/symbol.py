@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trading_assets.domain.market.tick_sizes import tick_size
 from trading_assets.domain.risk.inputs import InputMissingError, positive
-from trading_assets.domain.risk.readings.circumstances import circumstances
+from trading_assets.domain.risk.readings.circumstances import circumstances, limit_usd
 from trading_assets.domain.risk.rules.ruling import MILLION, Flag, Usd
 from trading_assets.domain.risk.standings import Condition
 
@@ -25,9 +25,9 @@ def tick_below_one(standing: Standing) -> Usd:
     return int(tick_size(standing.snapshot.session_date).below_one_usd * MILLION)
 
 
-def limit_price(standing: Standing) -> Usd:
+def limit_price(case: Case) -> Usd:
     """0 for an order without one, such as a market order."""
-    return _order_price(circumstances(standing).terms.limit_usd, "limit_usd")
+    return _order_price(limit_usd(case), "limit_usd")
 
 
 def stop_price(standing: Standing) -> Usd:
@@ -106,8 +106,9 @@ def _quote(case: Case) -> tuple[Decimal, Decimal]:
     return positive(of_bid, "bid", case.intent.symbol), positive(of_ask, "ask", case.intent.symbol)
 
 
-OF_ACCOUNT = (tick_from_one, tick_below_one, limit_price, stop_price)
+OF_ACCOUNT = (tick_from_one, tick_below_one, stop_price)
 OF_ORDER = (
+    limit_price,
     is_listed,
     is_tradable,
     is_other_class,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trading_assets.domain.market.trading_time import trading_time
 from trading_assets.domain.risk.inputs import InputMissingError
-from trading_assets.domain.risk.readings.circumstances import circumstances
+from trading_assets.domain.risk.readings.circumstances import circumstances, terms_of
 from trading_assets.domain.risk.rules.prices import PLACEMENT, Placement
 from trading_assets.domain.risk.rules.ruling import Count, Flag
 
@@ -27,14 +27,14 @@ def reference_age_s(standing: Standing) -> Count:
     return _seconds(trading_time(circumstances(standing).reference_at, standing.snapshot.at))
 
 
-def placement(standing: Standing) -> Placement:
+def placement(case: Case) -> Placement:
     """Whether orders of this kind are taken at this hour."""
-    return PLACEMENT.words.index(circumstances(standing).terms.placement)
+    return PLACEMENT.words.index(terms_of(case).placement)
 
 
-def seconds_to_cut_off(standing: Standing) -> Count:
+def seconds_to_cut_off(case: Case) -> Count:
     """Seconds left to send the order in."""
-    left = circumstances(standing).terms.cut_off_at - standing.snapshot.at
+    left = terms_of(case).cut_off_at - case.snapshot.at
     return floor(left / timedelta(seconds=1))
 
 
@@ -90,12 +90,10 @@ def _seconds(age: timedelta) -> int:
 OF_ACCOUNT = (
     approval_age_s,
     reference_age_s,
-    placement,
-    seconds_to_cut_off,
     is_at_broker,
     clock_skew_ms,
     heartbeat_age_s,
     reconciliation_age_s,
     connection_age_s,
 )
-OF_ORDER = (bars_behind,)
+OF_ORDER = (placement, seconds_to_cut_off, bars_behind)
