@@ -13,6 +13,7 @@ from trading_assets.defs.analytics.dbt import dbt_models
 from trading_assets.defs.analytics.restatements import no_decision_used_a_restated_value, restatements
 from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import jobs as execution_jobs
+from trading_assets.defs.execution import reconciliation
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import (
     archives,
@@ -64,6 +65,7 @@ defs = dg.Definitions(
         *strategy_assets(load_trading_settings()),
         backtests.backtests,
         execution.trading_session,
+        reconciliation.reconciliation,
         risk.portfolio_risk,
         risk.alerts,
         risk.dashboard,
@@ -95,6 +97,8 @@ defs = dg.Definitions(
         backtests.run_backtest_job,
         execution_jobs.execute_trades_job,
         execution_jobs.manage_orders_job,
+        execution_jobs.update_positions_job,
+        reconciliation.reconcile_trades_job,
         risk_jobs.monitor_risk_job,
         deliver_messages_job,
         set_strategy_status_job,
@@ -122,6 +126,7 @@ defs = dg.Definitions(
         backtests.list_backtests_sensor,
         execution_sensors.execution_sensor,
         execution_sensors.order_sensor,
+        reconciliation.reconciliation_sensor,
         risk_jobs.risk_sensor,
         notification_sensors.outbox_sensor,
         notification_sensors.run_failure_sensor,

@@ -25,6 +25,7 @@ from trading_assets.cli.listen import listen
 from trading_assets.cli.new import new
 from trading_assets.cli.prove import prove
 from trading_assets.cli.query import sql
+from trading_assets.cli.reconciliation import breaks, incidents, reconcile
 from trading_assets.cli.restrictions import restrict
 from trading_assets.cli.runs import backfill, demo
 from trading_assets.cli.status import status
@@ -91,6 +92,9 @@ for command in (
     resume,
     limit,
     restrict,
+    reconcile,
+    breaks,
+    incidents,
     what_if,
     clock,
     strategy,

@@ -11,6 +11,7 @@ from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs import catch_up
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
+from trading_assets.defs.execution.reconciliation import RECONCILIATION
 from trading_assets.defs.ingestion.jobs import MARKET_DATA, fetch_market_data_job
 from trading_assets.defs.risk.assets import ALERTS, DASHBOARD, PORTFOLIO_RISK
 from trading_assets.defs.strategy.backtests import BACKTESTS
@@ -51,9 +52,9 @@ hourly_tick_job = dg.define_asset_job(
 
 end_of_day_job = dg.define_asset_job(
     "end_of_day_job",
-    selection=dg.AssetSelection.assets(FILLS, POSITIONS) | _RISK | _ANALYTICS,
+    selection=dg.AssetSelection.assets(FILLS, POSITIONS, RECONCILIATION) | _RISK | _ANALYTICS,
     tags=MAX_RUNTIME,
-    description="After the close: the last fills, fees and marks, the risk, then marts, performance and report.",
+    description="After the close: the last fills, fees and marks, the ledger's checks, the risk, marts and report.",
 )
 
 

@@ -20,3 +20,10 @@ manage_orders_job = dg.define_asset_job(
     tags=MAX_RUNTIME,
     description="Take the fills of open orders and bring the positions up to date.",
 )
+
+update_positions_job = dg.define_asset_job(
+    "update_positions_job",
+    selection=dg.AssetSelection.assets(FILLS, POSITIONS),
+    tags=MAX_RUNTIME,
+    description="By hand: bring fills and positions of the current session up to date, whether orders are open or not.",
+)
