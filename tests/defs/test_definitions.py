@@ -93,9 +93,9 @@ def test_every_asset_that_writes_a_table_reports_its_columns_and_rows(
     }
     for fact in ("dagster/column_schema", "dagster/row_count", "dagster/table_name"):
         assert [name for name in sorted(tables) if fact not in tables[name]] == []
-    # Companies, quotes, the comparison with other vendors, and backtests, have jobs of their own.
+    # Companies, quotes, the comparisons with other vendors and with the broker, and backtests, have their own jobs.
     apart = {"market/financials", "market/fundamentals", "market/quotes", "market/vendor_comparisons"}
-    apart |= {"strategy/backtests"}
+    apart |= {"strategy/backtests", "execution/reconciliation"}
     assert {name for name, spec in SPECS.items() if spec.group_name not in AS_NEEDED} == set(reported) | apart
 
 

@@ -13,6 +13,7 @@ from standins.broker_rehearsals import ACCOUNT, MONDAY, TUESDAY, new_york, simul
 from standins.compared_account import ACCOUNT_ID, ComparedAccount, StandingClock
 
 from trading_assets.adapters.errors import AuthFailed, Unreachable
+from trading_assets.adapters.postgres.broker_hints import store_opening
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.reconciliations import Trigger
 from trading_assets.defs.execution.reconciliation import OP, RECONCILIATION, reconciliation, reconciliation_sensor
@@ -116,6 +117,17 @@ def test_account_is_compared_at_the_start_by_the_minute_with_open_orders_and_els
     account.buy("AAA", 5, limit=50)
     assert trigger(account, now + 59 * SECOND) is None
     assert trigger(account, now + 60 * SECOND) == "open_orders"
+
+
+def test_account_is_compared_after_its_stream_was_opened_anew(account: ComparedAccount) -> None:
+    materialize(account)
+    now = account.clock.now()
+    with account.database.transaction() as connection:
+        store_opening(connection, ACCOUNT_ID, now)
+    assert trigger(account, now + SECOND) is None
+    with account.database.transaction() as connection:
+        store_opening(connection, ACCOUNT_ID, now + SECOND)
+    assert trigger(account, now + SECOND) == "stream"
 
 
 def test_account_is_compared_a_quarter_of_an_hour_after_the_close(account: ComparedAccount) -> None:

@@ -59,6 +59,11 @@ def newest_hint(connection: psycopg.Connection, account_id: str) -> datetime | N
     return _moment(connection, "select max(heard_at) from execution.broker_hints where account_id = %s", account_id)
 
 
+def stream_opened_at(connection: psycopg.Connection, account_id: str) -> datetime | None:
+    """When the account's stream was opened last, by the graph's clock (UTC); None when it never was open."""
+    return _moment(connection, "select opened_at from execution.stream_health where account_id = %s", account_id)
+
+
 def stream_seen_at(connection: psycopg.Connection, account_id: str) -> datetime | None:
     """When the account's stream last gave a sign of life, by the graph's clock (UTC); None when it never was open."""
     return _moment(connection, "select seen_at from execution.stream_health where account_id = %s", account_id)

@@ -234,11 +234,9 @@ def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: da
 
 def was_decided(connection: psycopg.Connection, account_id: str, at: datetime) -> bool:
     """Whether the bar close `at` (UTC) has verdicts."""
-    return bool(
-        connection.execute(
-            "select from risk.verdicts where account_id = %s and decision_at = %s limit 1", (account_id, at)
-        ).fetchone()
-    )
+    query = "select from risk.verdicts where account_id = %s and decision_at = %s limit 1"
+    # A row without columns is an empty tuple.
+    return connection.execute(query, (account_id, at)).fetchone() is not None
 
 
 def sent_intents(connection: psycopg.Connection, account_id: str, first: date, last: date) -> set[str]:

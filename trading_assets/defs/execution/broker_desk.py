@@ -16,15 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trading_assets.adapters.broker_booking import take_records
 from trading_assets.adapters.broker_link import hear, link_of
+from trading_assets.adapters.broker_opening import opened_account
 from trading_assets.adapters.clock import WallClock
 from trading_assets.adapters.order_submission import OrderSubmission, Tell, silent
 from trading_assets.adapters.postgres import ledger
-from trading_assets.adapters.postgres.broker_accounts import (
-    Found,
-    broker_account,
-    broker_account_id,
-    open_broker_account,
-)
 from trading_assets.adapters.postgres.broker_orders import (
     sole_writer,
     unresolved_submissions,
@@ -44,8 +39,6 @@ if TYPE_CHECKING:
 
     from trading_assets.adapters.ports import Broker, Clock
 
-SEEN_BEFORE = timedelta(days=2)
-"""Records this old, and younger ones, that an account's opening cash contains are never booked again."""
 BEFORE_ANY = datetime.min.replace(tzinfo=UTC)
 
 
@@ -143,23 +136,7 @@ class BrokerDesk(Desk):
             Reconciler(self.database, self.broker, account_id, self.clock, self.wall, self.sleep).compare(trigger)
 
     def _opened(self) -> ledger.AccountRecord:
-        """The account that trading.yaml allows, opened with what is in it when it is first asked for."""
-        found = self.broker.account()
-        broker = self.settings.broker
-        account_id = broker_account_id(broker.venue, found.account_number)
-        with self.database.transaction() as connection:
-            if record := broker_account(connection, account_id):
-                return record
-        # Records first: what is booked in between is in the cash already, and would be counted twice.
-        records = self.broker.activities_since(self.now - SEEN_BEFORE)
-        found, positions = self.broker.account(), self.broker.positions()
-        if self.broker.activities_since(self.now - SEEN_BEFORE) != records:
-            return self._opened()
-        with self.database.transaction() as connection:
-            ledger.lock_ledger(connection)
-            contents = Found(found, positions, records)
-            fingerprint = self.settings.fingerprint()
-            return open_broker_account(connection, account_id, broker.venue, fingerprint, contents, self.now)
+        return opened_account(self.database, self.settings, self.broker, self.now)
 
     def _lived(
         self, connection: psycopg.Connection, record: ledger.AccountRecord, day: date, marks: Mapping[str, Decimal]

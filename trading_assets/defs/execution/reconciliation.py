@@ -11,6 +11,7 @@ import dagster as dg
 from trading_assets.adapters.broker_opening import opened_account
 from trading_assets.adapters.ports import Broker, Clock
 from trading_assets.adapters.postgres.broker_accounts import broker_account_id
+from trading_assets.adapters.postgres.broker_hints import stream_opened_at
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.local_view import standing_of
 from trading_assets.adapters.postgres.reconciliations import Trigger, newest_comparison
@@ -95,7 +96,7 @@ reconcile_trades_job = dg.define_asset_job(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Compares an account at a broker every minute while orders are open, every five minutes otherwise, at the "
-        "start and a quarter of an hour after the close."
+        "start, after its stream was opened anew, and a quarter of an hour after the close."
     ),
 )
 def reconciliation_sensor(
@@ -120,6 +121,9 @@ def _due(connection: "psycopg.Connection", account_id: str, now: datetime) -> Tr
     newest, standing = newest_comparison(connection, account_id), standing_of(connection, account_id)
     if newest is None or standing is None:
         return Trigger.START
+    opened_at = stream_opened_at(connection, account_id)
+    if opened_at is not None and opened_at > newest.began_at:
+        return Trigger.STREAM
     after_close = session(newest_session(now)).closes_at + AFTER_CLOSE
     if newest.began_at < after_close <= now:
         return Trigger.AFTER_CLOSE
