@@ -252,6 +252,36 @@ def test_one_replay_and_one_in_parts_live_through_a_state_alike(
     assert ledger_hash(other) == ledger_hash(history)
 
 
+@pytest.mark.parametrize("command", [Command.HALT, Command.FLATTEN])
+def test_state_of_the_evening_cancels_the_order_of_the_day_live_and_in_replays(
+    history: Database, new_database: Callable[[], Database], command: Command
+) -> None:
+    other, evening = filled(new_database()), close(1) + timedelta(hours=3)
+    TradingDesk(history, SETTINGS, AFTERWARDS).replay(DAYS[0], DAYS[0])
+    for step in ("decide", "submit"):
+        getattr(TradingDesk(history, SETTINGS, close(1) + timedelta(seconds=5)), step)(DAYS[1])
+    for database in (history, other):
+        order(database, command, evening)
+    morning_after = close(2) + timedelta(seconds=5)
+    for step in ("take_fills", "decide", "submit"):
+        getattr(TradingDesk(history, SETTINGS, morning_after), step)(DAYS[2])
+    for first, last in [(DAYS[0], DAYS[1]), (DAYS[2], DAYS[2])]:
+        TradingDesk(other, SETTINGS, AFTERWARDS).replay(first, last)
+    query = (
+        "select session_date, at, detail from execution.order_events where status = 'CANCELED' order by client_order_id"
+    )
+    reason = "trading is halted" if command is Command.HALT else "what is held is closed"
+    for database in (history, other):
+        with database.transaction() as connection:
+            assert connection.execute(query).fetchall() == [(DAYS[2], session(DAYS[2]).opens_at, reason)]
+            ((fills,),) = connection.execute("select count(*) from execution.fills").fetchall()
+        assert fills == 1
+    assert decided(history) == decided(other)
+    TradingDesk(history, SETTINGS, AFTERWARDS).replay(DAYS[0], DAYS[-1])
+    TradingDesk(other, SETTINGS, AFTERWARDS).replay(DAYS[3], DAYS[-1])
+    assert ledger_hash(other) == ledger_hash(history)
+
+
 RESTRICTED = {
     "volatility": {"risk.breakers": {"volatility": {"limit": 0.01, "clears_after_sessions": 2}}},
     "losses": {"risk.breakers": {"consecutive_losses": {"limit": 1, "action": "halt"}, "data_outage": {}}},

@@ -11,6 +11,7 @@ import pytest
 
 from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.domain.execution.orders import OrderStatus
 from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
@@ -53,8 +54,8 @@ def moments(
         price = (prices or ["100"] * len(wanted))[day]
         one, trading = bar(day, price, price), session(DAYS[day])
         target = Target("s", "1", "IBM", trading.closes_at, DAYS[day], D(weight))
-        states = states_of(changes, "acc", trading.closes_at)
-        facts = {"gates": {"IBM": "open"}, "states": states, "standings": IBM_TRADES}
+        states, opening = (states_of(changes, "acc", at) for at in (trading.closes_at, trading.opens_at))
+        facts = {"gates": {"IBM": "open"}, "states": states, "opening_states": opening, "standings": IBM_TRADES}
         lived.append(Moment(trading.closes_at, trading, [one], [], [target], **facts))
     return lived
 
@@ -117,6 +118,90 @@ def test_flatten_goes_through_a_halt_and_leaves_other_scopes_alone() -> None:
     account, journal = lived(moments(["0.2"] * 4, changes=changes))
     assert decided(journal)[-1] == (2, "flatten", "approved")
     assert account.book.quantity_of("IBM") == 0
+
+
+# Working orders -----------------------------------------------------------------------------------
+
+
+def overnight(command: Command, day: int) -> StateChange:
+    """Ordered in the evening of that session."""
+    change = ordered(command, day)
+    return replace(change, at=change.at + timedelta(hours=3))
+
+
+def ends(journal: Journal) -> list[tuple[int, str, str]]:
+    """The session, status and reason of every end of an order that did not execute."""
+    unfilled = {OrderStatus.CANCELED, OrderStatus.EXPIRED}
+    return [
+        (DAYS.index(one.session_date), one.status, one.detail) for one in journal.order_events if one.status in unfilled
+    ]
+
+
+@pytest.mark.parametrize("command", [Command.HALT, Command.REDUCE])
+@pytest.mark.parametrize(("wanted", "held", "goes"), [(["0.2", "0.4"], 200, True), (["0.2", "0.1"], 100, False)])
+def test_state_of_the_evening_cancels_what_would_open_in_the_morning(
+    command: Command, wanted: list[str], held: int, goes: bool
+) -> None:
+    account, journal = lived(moments([*wanted, wanted[1]], changes=[overnight(command, 1)]))
+    reason = f"trading is {command.state}"
+    assert ends(journal) == ([(2, OrderStatus.CANCELED, reason)] if goes else [])
+    cancelled = [one.at for one in journal.order_events if one.detail == reason]
+    assert cancelled == ([session(DAYS[2]).opens_at] if goes else [])
+    assert (account.book.quantity_of("IBM"), account.working) == (held, {})
+
+
+def test_state_in_the_middle_of_a_bar_loses_the_race_and_ends_what_is_left() -> None:
+    """A tenth of the order executes at the open; the halt comes at noon."""
+    thin = replace(RULES, fill_model=FillModel(slippage_bps=D(0), volume_limit=D("0.00002")))
+    noon = replace(ordered(Command.HALT, 1), at=session(DAYS[1]).opens_at + timedelta(hours=2))
+    given = moments(["0.2", "0.2"], changes=[noon])
+    given[1] = replace(given[1], at=given[1].at - timedelta(hours=1))
+    account, journal = lived(given, thin)
+    assert account.book.quantity_of("IBM") == 20
+    assert ends(journal) == [(1, OrderStatus.CANCELED, "trading is halted")]
+
+
+PROTECTED = replace(RULES, exits={"s": ExitPlan(stop_loss=D("0.05"))})
+
+
+@pytest.mark.parametrize("command", [Command.HALT, Command.REDUCE])
+def test_stop_protects_on_under_a_state_that_leaves_the_position(command: Command) -> None:
+    prices = ["100", "100", "100", "90"]
+    account, journal = lived(moments(["0.2"] * 4, prices, [overnight(command, 1)]), PROTECTED)
+    assert ends(journal) == []
+    assert account.book.quantity_of("IBM") == 0
+    assert journal.fills[-1].price == 90
+
+
+def test_flatten_leaves_the_stop_until_the_closing_order_takes_its_place() -> None:
+    given = moments(["0.2"] * 4, changes=[overnight(Command.FLATTEN, 1)])
+    _, stopped = lived(moments(["0.2"] * 3, ["100", "100", "90"], [overnight(Command.FLATTEN, 1)]), PROTECTED)
+    assert stopped.fills[-1].price == 90
+    account, journal = lived(given, PROTECTED)
+    assert ends(journal) == [(2, OrderStatus.CANCELED, "what is held is closed")]
+    assert decided(journal)[-1] == (2, "flatten", "approved")
+    assert (account.book.quantity_of("IBM"), account.working) == (0, {})
+
+
+def test_flatten_closes_at_a_bar_close_at_which_no_strategy_decides() -> None:
+    given = moments(["0.2"] * 5, changes=[ordered(Command.FLATTEN, 2)])
+    given[2:] = [replace(one, targets=[]) for one in given[2:]]
+    account, journal = lived(given)
+    assert decided(journal) == [(0, "open", "approved"), (2, "flatten", "approved")]
+    assert account.book.quantity_of("IBM") == 0
+
+
+def test_breaker_that_halts_cancels_what_would_open() -> None:
+    given = [
+        replace(one, regime=Regime(volatility=0.5 if day == 1 else 0.1))
+        for day, one in enumerate(moments(["0.2", "0.4", "0.4"]))
+    ]
+    thin = replace(RULES, fill_model=FillModel(slippage_bps=D(0), volume_limit=D("0.00002")))
+    given[1] = replace(given[1], at=given[1].at - timedelta(hours=1))
+    rules = replace(thin, breakers={"volatility": BreakerRule(0.3, 20, BreakerAction.HALT)})
+    account, journal = lived(given, rules)
+    assert ends(journal) == [(1, OrderStatus.CANCELED, "trading is halted")]
+    assert account.book.quantity_of("IBM") == 20
 
 
 # Breakers -----------------------------------------------------------------------------------------

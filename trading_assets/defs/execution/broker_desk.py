@@ -109,7 +109,7 @@ class BrokerDesk(Desk):
             ledger.lock_ledger(connection)
             account, journal, newest = self._lived(connection, record, day, marks)
             account.link = link_of(connection, record.account_id, heard)
-            decision = self.decision(newest, day)
+            decision = self.decision(account, self.rules(connection), newest, day)
             if decision and not ledger.was_decided(connection, record.account_id, decision.at):
                 self.review(connection, account, decision, journal)
             outcomes = self.write(connection, record.account_id, journal)

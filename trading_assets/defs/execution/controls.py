@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 def with_states(
     moments: Sequence[simulation.Moment], changes: Sequence[StateChange], account_id: str
 ) -> list[simulation.Moment]:
-    """The moments with the states of the account that persons had declared by then."""
+    """The moments with the states of the account that persons had declared by then, and before their bars began."""
     if not changes:
         return list(moments)
-    return [replace(moment, states=states_of(changes, account_id, moment.at)) for moment in moments]
+    return [
+        replace(
+            moment,
+            states=states_of(changes, account_id, moment.at),
+            opening_states=states_of(changes, account_id, moment.begins_at),
+        )
+        for moment in moments
+    ]
 
 
 def with_breaker_events(

@@ -96,11 +96,15 @@ class Desk(ABC):
         """The newest close of any bar that is collected."""
         return max(latest_closed_bar(self.now, one).closes_at for one in self.settings.timeframes)
 
-    def decision(self, newest: simulation.Moment | None, day: date) -> simulation.Moment | None:
+    def decision(
+        self, account: simulation.Account, rules: simulation.Rules, newest: simulation.Moment | None, day: date
+    ) -> simulation.Moment | None:
         """The moment to decide at, which is `newest` of session `day`; None before a strategy's first bar has closed.
 
-        Raises ContractBroken when the targets of the newest closed bar are not stored.
+        What a person or a breaker has closed does not wait for a strategy. Raises ContractBroken when the targets of the newest closed bar are not stored.
         """
+        if newest and newest.at == self.newest_close() and simulation.is_closing(account, newest, rules):
+            return newest
         expected = self.newest_decision()
         if expected < session(day).opens_at:
             return None

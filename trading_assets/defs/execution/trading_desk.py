@@ -99,7 +99,7 @@ class TradingDesk(Desk):
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)
             account, journal, newest = self._caught_up(connection, day)
-            if decision := self.decision(newest, day):
+            if decision := self.decision(account, self.rules(connection), newest, day):
                 # A second run of the same decision must not see the orders that the first one led to.
                 account.working = {
                     name: one for name, one in account.working.items() if one.order.submitted_at < decision.at

@@ -84,7 +84,7 @@ def stretch_of(moments: Sequence[Moment]) -> Stretch:
         begun = {bar.ts for bar in moment.bars}
         if len(begun) > 1:
             raise NotRepresentableError(f"at {moment.at} bars of several lengths end")
-        if moment.clearances or moment.states != ALL_ACTIVE:
+        if moment.clearances or any(one != ALL_ACTIVE for one in (moment.opening_states, moment.states)):
             raise NotRepresentableError(f"a person intervened before {moment.at}")
         starts.append(next(iter(begun), moment.at))
         ends.append(moment.at)

@@ -12,6 +12,9 @@ from enum import StrEnum
 
 from trading_assets.domain.risk.verdicts import TradingState
 
+OPERATOR = "operator"
+"""The strategy version of what no strategy decided."""
+
 EVERY_ACCOUNT = "*"
 """The subject of a change that holds for all accounts, those included that are opened later."""
 
@@ -70,6 +73,11 @@ class TradingStates:
     strategies: Mapping[str, TradingState] = field(default_factory=dict)
     symbols: Mapping[str, TradingState] = field(default_factory=dict)
     flattened: frozenset[tuple[Scope, str]] = frozenset()
+
+    def of(self, strategy: str, symbol: str) -> TradingState:
+        """What counts for an order of `strategy` in `symbol`."""
+        active = TradingState.ACTIVE
+        return tightest(self.account, self.strategies.get(strategy, active), self.symbols.get(symbol, active))
 
     def is_flattened(self, strategy: str, symbol: str) -> bool:
         """Whether what `strategy` holds of `symbol` is to be closed."""

@@ -9,16 +9,26 @@ from trading_assets.domain.journal import BreakerEvent, BreakerState, Journal
 from trading_assets.domain.risk.breakers import (
     DEFAULT_RULES,
     Breaker,
+    BreakerAction,
     Trip,
     evaluate,
     judge,
     losing_streak,
     missing_share,
 )
+from trading_assets.domain.risk.trading_states import TradingStates
 from trading_assets.domain.simulation.account import Account, required
 from trading_assets.domain.simulation.moment import Moment, Rules
 from trading_assets.domain.simulation.views import account_snapshot
 from trading_assets.domain.values import plain
+
+
+def with_breakers(account: Account, states: TradingStates, rules: Rules) -> TradingStates:
+    """The declared `states` with what the tripped breakers that are configured do to them."""
+    for breaker in account.tripped:
+        if rule := rules.breakers.get(breaker):
+            states = states.tightened(rule.action.state, is_flatten=rule.action is BreakerAction.FLATTEN)
+    return states
 
 
 def trip_breakers(account: Account, moment: Moment, rules: Rules, journal: Journal) -> None:

@@ -5,29 +5,36 @@ Everything else that a moment does to an account is the same for both, and belon
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from trading_assets.domain.execution.cancellations import cancelled_by
 from trading_assets.domain.execution.corporate_actions import actions_on_book
 from trading_assets.domain.execution.exits import follow_positions
 from trading_assets.domain.execution.fees import fee_activities
 from trading_assets.domain.execution.fill_model import Auctions, FillModel
 from trading_assets.domain.execution.ledger import Fill, Record, replay_key
 from trading_assets.domain.execution.matching import work_bar
-from trading_assets.domain.execution.orders import expire_day_orders
+from trading_assets.domain.execution.orders import OrderStatus, expire_day_orders
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.sessions import Session
+from trading_assets.domain.risk.trading_states import ALL_ACTIVE, TradingStates
 from trading_assets.domain.simulation.account import Account
 from trading_assets.domain.simulation.moment import Moment
 
 
 class Dealings(Protocol):
-    """The broker's part of a moment, in this order: `begin` and `end` at the edges of a session only."""
+    """The broker's part of a moment, in this order: `begin` and `end` at the edges of a session only.
+
+    `obey` comes first and last: what trading states end, at the beginning of the moment's bars and at their close.
+    """
+
+    def obey(self, account: Account, states: TradingStates, moment: Moment, at: datetime, journal: Journal) -> None: ...
 
     def begin(self, account: Account, moment: Moment, journal: Journal) -> None: ...
 
@@ -43,6 +50,20 @@ class SimulatedDealings:
     """The simulated broker: corporate actions as announced, orders worked through the bars, fees by the law."""
 
     model: FillModel
+
+    def obey(self, account: Account, states: TradingStates, moment: Moment, at: datetime, journal: Journal) -> None:
+        """Cancel the working orders that `states` end; protective legs only at the close, where what they protect goes
+        too."""
+        if states == ALL_ACTIVE or not account.working:
+            return
+        held: dict[str, Decimal] = defaultdict(Decimal)
+        for (_, symbol), position in account.book.positions.items():
+            held[symbol] += position.qty
+        for one in cancelled_by(states, account.working.values(), held):
+            if at == moment.at or not one.working.order.is_leg:
+                event = one.working.move(OrderStatus.CANCELED, at, moment.session.date, detail=one.reason)
+                journal.order_events.append(event)
+        follow_held(account, at, moment.session, journal)
 
     def begin(self, account: Account, moment: Moment, journal: Journal) -> None:
         session = moment.session
@@ -100,6 +121,9 @@ class RecordedDealings:
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._coming = deque(sorted(records, key=replay_key))
+
+    def obey(self, account: Account, states: TradingStates, moment: Moment, at: datetime, journal: Journal) -> None:
+        """A broker is asked to cancel; what it says of it is recorded as it says it."""
 
     def begin(self, account: Account, moment: Moment, journal: Journal) -> None:
         """Corporate actions are booked as the broker records them."""

@@ -14,22 +14,19 @@ from trading_assets.domain.execution.ids import client_order_id
 from trading_assets.domain.execution.orders import STOPS, Order, OrderStatus, OrderType, TimeInForce, WorkingOrder
 from trading_assets.domain.journal import Approval, Journal
 from trading_assets.domain.market.sessions import Session
-from trading_assets.domain.risk.breakers import BreakerAction
 from trading_assets.domain.risk.intents import OPENING, intents_from_targets
 from trading_assets.domain.risk.protections import TradeRecord, locks_at
 from trading_assets.domain.risk.review import review
-from trading_assets.domain.risk.trading_states import TradingStates
+from trading_assets.domain.risk.trading_states import OPERATOR, TradingStates
 from trading_assets.domain.risk.verdicts import Intent, Outcome, Verdict
 from trading_assets.domain.simulation.account import Account
+from trading_assets.domain.simulation.breaker_events import with_breakers
 from trading_assets.domain.simulation.dealings import follow_held
 from trading_assets.domain.simulation.moment import Moment, Rules
 from trading_assets.domain.simulation.phase_one import advance
 from trading_assets.domain.simulation.views import account_snapshot, circumstances
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import ZERO
-
-OPERATOR = "operator"
-"""The strategy version of an intent that no strategy decided."""
 
 
 def walk(
@@ -67,7 +64,7 @@ def decide(
 
     What is wanted follows from the limits of the moment, as in a replay; what is allowed from those of the review.
     """
-    if not moment.targets:
+    if not moment.targets and not is_closing(account, moment, rules):
         return []
     limits = rules.limits_at(approved_at)
     take_notice(account, moment.at, moment.states, rules)
@@ -89,19 +86,25 @@ def decide(
     return permitted
 
 
+def is_closing(account: Account, moment: Moment, rules: Rules) -> bool:
+    """Whether a person, or a breaker, has something closed at this moment, whatever strategies want."""
+    states = with_breakers(account, moment.states, rules)
+    return any(one.qty and states.is_flattened(*key) for key, one in account.book.positions.items())
+
+
 def take_notice(account: Account, at: datetime, states: TradingStates, rules: Rules) -> None:
     """Find what restricts orders at `at` (UTC): the declared `states`, what tripped breakers do to them, and locks."""
-    for breaker in account.tripped:
-        if rule := rules.breakers.get(breaker):
-            states = states.tightened(rule.action.state, is_flatten=rule.action is BreakerAction.FLATTEN)
-    account.states = states
+    account.states = with_breakers(account, states, rules)
     if rules.protections:
         record = TradeRecord(account.book.trades, account.stop_orders, account.book.flows)
         account.locks = locks_at(rules.protections, record, at)
 
 
 def _wanted(account: Account, moment: Moment) -> Sequence[Target]:
-    """The moment's targets; but of what is to be flattened no strategy wants anything, and all that is held goes."""
+    """The moment's targets; but of what is to be flattened no strategy wants anything, and all that is held goes.
+
+    It goes at the next bar close, whether or not a strategy decides there.
+    """
     states = account.states
     if not states.flattened:
         return moment.targets

@@ -36,8 +36,9 @@ class Moment:
 
     `actions` are those with this session as ex-date; `gates` is the state of the quality gate by symbol; `clearances`
     are what happened to breakers since the moment before without the time loop: a person cleared one, or the record of
-    orders tripped it. `states` are those that persons declared, `regime` is that of the newest session's close.
-    `history` is given where limits ask for what it says. `standings` say how symbols stood when.
+    orders tripped it. `states` are those that persons declared, `opening_states` those that held when the bars began.
+    `regime` is that of the newest session's close. `history` is given where limits ask for what it says. `standings`
+    say how symbols stood when.
     """
 
     at: datetime
@@ -48,9 +49,15 @@ class Moment:
     gates: Mapping[str, str]
     clearances: Sequence[BreakerEvent] = ()
     states: TradingStates = ALL_ACTIVE
+    opening_states: TradingStates = ALL_ACTIVE
     regime: Regime = UNKNOWN_REGIME
     history: MarketHistory = NO_HISTORY
     standings: Standings = NO_STANDINGS
+
+    @property
+    def begins_at(self) -> datetime:
+        """When its bars began, UTC; `at` where nothing traded."""
+        return min((bar.ts for bar in self.bars), default=self.at)
 
     @property
     def market(self) -> MarketView:

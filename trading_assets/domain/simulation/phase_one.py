@@ -16,7 +16,12 @@ from trading_assets.domain.execution.account_activity import (
 from trading_assets.domain.journal import BreakerState, Journal
 from trading_assets.domain.risk.breakers import due_clearances
 from trading_assets.domain.simulation.account import Account
-from trading_assets.domain.simulation.breaker_events import breaker_event, record_breaker, trip_breakers
+from trading_assets.domain.simulation.breaker_events import (
+    breaker_event,
+    record_breaker,
+    trip_breakers,
+    with_breakers,
+)
 from trading_assets.domain.simulation.dealings import Dealings, SimulatedDealings
 from trading_assets.domain.simulation.moment import Moment, Rules
 from trading_assets.domain.simulation.views import equity_point, position_snapshots
@@ -25,11 +30,13 @@ from trading_assets.domain.simulation.views import equity_point, position_snapsh
 def advance(account: Account, moment: Moment, rules: Rules, journal: Journal, dealings: Dealings | None = None) -> None:
     """Phase one: corporate actions, fills, marks, end-of-session bookings and breakers of one moment.
 
-    `dealings` are the simulated broker's where none are given.
+    `dealings` are the simulated broker's where none are given. A state that was declared before the bars began cancels
+    orders before they could execute, one that came in the middle of them afterwards: a cancel loses the race.
     """
     book, broker = account.book, dealings or SimulatedDealings(rules.fill_model)
     for clearance in moment.clearances:
         record_breaker(account, clearance, journal)
+    broker.obey(account, moment.opening_states, moment, moment.begins_at, journal)
     if account.session_date != moment.session.date:
         _begin_session(account, moment, rules, journal)
         broker.begin(account, moment, journal)
@@ -41,6 +48,7 @@ def advance(account: Account, moment: Moment, rules: Rules, journal: Journal, de
     account.as_of = moment.at
     journal.equity.append(equity_point(account))
     trip_breakers(account, moment, rules, journal)
+    broker.obey(account, with_breakers(account, moment.states, rules), moment, moment.at, journal)
     if moment.closes_session:
         journal.positions.extend(position_snapshots(account))
 
