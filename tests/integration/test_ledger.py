@@ -110,8 +110,10 @@ APPEND_ONLY = (
 
 
 DERIVED = (
+    "execution.broker_hints",
     "execution.equity",
     "execution.positions",
+    "execution.stream_health",
     "execution.watchers",
     "execution.writers",
     "risk.correlations",

@@ -10,6 +10,7 @@ from typing import Any
 from standins.broker_rehearsals import ACCOUNT, MONDAY, Rehearsal, bar, new_york
 
 from trading_assets.adapters.plugins import load_strategies, source_sha256
+from trading_assets.adapters.postgres.broker_hints import store_opening
 from trading_assets.adapters.postgres.broker_orders import saw
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import store_instruments
@@ -94,6 +95,7 @@ class RehearsedAccount:
         if rows(self.database, "select from execution.accounts"):
             with self.database.transaction() as connection:
                 saw(connection, ACCOUNT_ID, "risk", moment)
+                store_opening(connection, ACCOUNT_ID, moment)
 
     def open(self) -> None:
         """Let the account begin with what is in it, and be looked after."""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from trading_assets.adapters.postgres.broker_hints import stream_seen_at
 from trading_assets.adapters.postgres.broker_orders import seen_at
 from trading_assets.adapters.postgres.reconciliations import newest_agreement, open_breaks
 from trading_assets.domain.execution.broker_records import BrokerAccount
@@ -51,11 +52,12 @@ def hear(broker: Broker, clock: Clock, symbols: Sequence[str]) -> Heard:
 
 def link_of(connection: psycopg.Connection, account_id: str, heard: Heard) -> BrokerLink:
     """What the review may know of the broker of an account."""
+    streamed_at = stream_seen_at(connection, account_id)
     return BrokerLink(
         clock_skew_ms=heard.clock_skew_ms,
         heartbeat_at=seen_at(connection, account_id, RISK_WATCH),
         reconciled_at=newest_agreement(connection, account_id),
-        connected_at=heard.at,
+        connected_at=None if streamed_at is None else min(streamed_at, heard.at),
         quotes=heard.quotes,
         open_breaks=open_breaks(connection, account_id),
     )

@@ -21,7 +21,7 @@ from trading_assets.adapters.postgres.broker_orders import (
     record_lookup,
     unresolved_submissions,
 )
-from trading_assets.domain.execution.broker_records import Acknowledgement, BrokerOrder, OrderRequest
+from trading_assets.domain.execution.broker_records import Acknowledgement, BrokerOrder
 from trading_assets.domain.execution.orders import OrderStatus
 
 if TYPE_CHECKING:
@@ -63,14 +63,13 @@ class OrderSubmission:
         send_by = self.wall.now() + SEND_WITHIN
         return send_by, send_by + ANSWER_WITHIN
 
-    def send(self, request: OrderRequest, send_by: datetime) -> None:
-        """Send what is written down already, write down the answer, and move the order to what that proves."""
-        name = request.client_order_id
+    def send(self, name: str, send_by: datetime, post: Callable[[], Acknowledgement]) -> None:
+        """Send an order that is written down already by `post`; write down the answer, and what it proves."""
         if self.wall.now() >= send_by:
             self.tell(f"{name}: not sent, its time to leave was over at {send_by:%H:%M:%S}")
             return
         try:
-            answer = self.broker.submit(request)
+            answer = post()
         except AdapterError as error:
             answer = Acknowledgement(OrderStatus.SUBMIT_UNKNOWN, message=f"nothing was sent: {error}")
         self.tell(f"{name}: step 5, sent")

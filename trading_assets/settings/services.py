@@ -24,6 +24,8 @@ class BrokerSettings(Section):
     slippage_bps: Annotated[Decimal, Field(ge=0)] = Decimal(5)
     volume_limit: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.025")
     account_type: Literal["margin", "cash"] = "margin"
+    reprice_after_s: Annotated[int, Field(ge=10)] | None = None
+    cancel_after_s: Annotated[int, Field(ge=10)] | None = None
 
     @model_validator(mode="after")
     def _account_is_declared_where_there_is_one(self) -> Self:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from trading_assets.adapters.errors import Transient
 from trading_assets.adapters.postgres.ledger import ORDERS_BY_ID
 from trading_assets.adapters.postgres.records import rows, select
-from trading_assets.domain.execution.broker_records import Acknowledgement, OrderRequest
+from trading_assets.domain.execution.broker_records import Acknowledgement, OrderRequest, Replacement
 from trading_assets.domain.execution.order_history import Incident
 from trading_assets.domain.execution.orders import Order, OrderEvent, OrderStatus
 from trading_assets.domain.market.sessions import newest_session
@@ -74,7 +74,11 @@ def sole_writer(database: Database, account_id: str, run_id: str) -> Iterator[in
 
 
 def record_submission(
-    connection: psycopg.Connection, request: OrderRequest, token: int, send_by: datetime, answer_by: datetime
+    connection: psycopg.Connection,
+    request: OrderRequest | Replacement,
+    token: int,
+    send_by: datetime,
+    answer_by: datetime,
 ) -> None:
     """Write down what is about to be sent. Raises psycopg.errors.CheckViolation for a token that is not the newest."""
     connection.execute(
@@ -166,6 +170,18 @@ def family_of(connection: psycopg.Connection, client_order_id: str) -> list[Orde
     return [found[name] for (name,) in names]
 
 
+def broker_ids(connection: psycopg.Connection, names: Sequence[str]) -> dict[str, str]:
+    """What the broker calls these orders of ours, by client id; one that it has not answered for is left out."""
+    query = "select client_order_id, broker_order_id from execution.broker_orders where client_order_id = any(%s)"
+    return dict(connection.execute(query, (list(names),)).fetchall())
+
+
+def reference_price_of(connection: psycopg.Connection, intent_id: str) -> Decimal | None:
+    """The price that an intent was decided at, raw USD."""
+    row = connection.execute("select reference_price from risk.verdicts where intent_id = %s", (intent_id,)).fetchone()
+    return row[0] if row else None
+
+
 def has_live_orders(connection: psycopg.Connection, account_id: str) -> bool:
     """Whether some order of the account is not over."""
     query = "select from execution.order_states where account_id = %s and not is_terminal limit 1"
@@ -224,7 +240,7 @@ def seen_at(connection: psycopg.Connection, account_id: str, watcher: str) -> da
     return row[0] if row else None
 
 
-def _json(request: OrderRequest) -> dict[str, Any]:
+def _json(request: OrderRequest | Replacement) -> dict[str, Any]:
     values = {one.name: getattr(request, one.name) for one in fields(request)}
     return {
         name: str(value) if isinstance(value, Decimal) else value for name, value in values.items() if value is not None

@@ -491,7 +491,7 @@ _LIVE_ORDER_EVENTS: LiteralString = """
 ORDERS_BY_ID: LiteralString = """
     select client_order_id, intent_id, attempt, account_id, strategy, strategy_version, symbol, side, qty, order_type,
            time_in_force, submitted_at, session_date, limit_price, stop_price, order_class, group_id, parent_order_id,
-           entry_offset_pct, trail_usd, trail_pct
+           entry_offset_pct, trail_usd, trail_pct, replaces_order_id
     from execution.orders where client_order_id = any(%(ids)s) order by submitted_at, client_order_id
 """
 _STOP_ORDERS: LiteralString = """

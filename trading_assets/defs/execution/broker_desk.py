@@ -26,6 +26,7 @@ from trading_assets.adapters.postgres.broker_orders import (
 )
 from trading_assets.adapters.postgres.reconciliations import Trigger, newest_agreement
 from trading_assets.adapters.reconciling import Reconciler
+from trading_assets.defs.execution.broker_managing import Managing
 from trading_assets.defs.execution.broker_sending import Sending
 from trading_assets.defs.execution.controls import watch_orders, with_breaker_events
 from trading_assets.defs.execution.desk import Desk, Outcomes
@@ -78,7 +79,7 @@ class BrokerDesk(Desk):
         return Outcomes(record.account_id, Counter(taken.written))
 
     def take_fills(self, day: date) -> Outcomes:
-        """Book what the broker recorded, settle what is of unknown fate, and live up to the newest closed bar."""
+        """Book what the broker recorded, settle what is of unknown fate, see to what rests, and live up to now."""
         record = self._opened()
         with self.database.transaction() as connection:
             is_unresolved = bool(unresolved_submissions(connection, record.account_id))
@@ -88,6 +89,8 @@ class BrokerDesk(Desk):
                     self.database, self.broker, record.account_id, self.clock, self.wall, self.sleep, self.tell
                 ).settle(())
         written = Counter(take_records(self.database, self.broker, record.account_id, self.now).written)
+        if Managing(self, record).manage():
+            written += Counter(take_records(self.database, self.broker, record.account_id, self.clock.now()).written)
         marks = self._marks_of_others()
         with self.database.transaction() as connection:
             ledger.lock_ledger(connection)

@@ -7,8 +7,10 @@ belong in adapters/order_submission.py.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.broker_booking import take_records
@@ -72,7 +74,7 @@ class Sending:
             request, send_by, reason = self._write_down(verdict.intent.intent_id, heard)
         if request is not None:
             self.desk.tell(f"{request.client_order_id}: step 4, written down")
-            self.submission.send(request, send_by)
+            self.submission.send(request.client_order_id, send_by, partial(self.desk.broker.submit, request))
         elif reason is not None:
             self.refused.append(f"{verdict.intent.side} {verdict.intent.symbol} {verdict.intent.intent_id}: {reason}")
 
@@ -107,7 +109,8 @@ class Sending:
                 request = request_of(orders)
             except UnsendableOrder as unsendable:
                 return None, send_by, str(unsendable)
-            _submit(journal, orders, desk.now)
+            sent = submitting(orders, desk.now)
+            journal.orders, journal.order_events = sent.orders, sent.order_events
             self.written += Counter(desk.write(connection, account_id, journal).written)
             # The time to leave begins when everything that could wait has waited.
             send_by, answer_by = self.submission.deadlines()
@@ -129,8 +132,7 @@ class Sending:
         return "its protective legs are not cancelled yet"
 
 
-def _submit(journal: Journal, orders: list[Order], at: datetime) -> None:
-    journal.orders.extend(orders)
-    for order in orders:
-        move = WorkingOrder.approved(order).move(OrderStatus.SUBMITTING, at, newest_session(at))
-        journal.order_events.append(move)
+def submitting(orders: Sequence[Order], at: datetime) -> Journal:
+    """The record of orders that are about to leave, at `at` (UTC)."""
+    moves = [WorkingOrder.approved(one).move(OrderStatus.SUBMITTING, at, newest_session(at)) for one in orders]
+    return Journal(orders=list(orders), order_events=moves)

@@ -101,7 +101,8 @@ class Desk(ABC):
     ) -> simulation.Moment | None:
         """The moment to decide at, which is `newest` of session `day`; None before a strategy's first bar has closed.
 
-        What a person or a breaker has closed does not wait for a strategy. Raises ContractBroken when the targets of the newest closed bar are not stored.
+        What a person or a breaker has closed does not wait for a strategy. Raises ContractBroken when the targets of
+        the newest closed bar are not stored.
         """
         if newest and newest.at == self.newest_close() and simulation.is_closing(account, newest, rules):
             return newest

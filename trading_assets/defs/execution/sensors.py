@@ -8,8 +8,10 @@ import dagster as dg
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.broker_accounts import configured_account
+from trading_assets.adapters.postgres.broker_hints import newest_hint
 from trading_assets.adapters.postgres.broker_orders import has_live_orders
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.trading_states import state_changes
 from trading_assets.defs.execution.jobs import execute_trades_job, manage_orders_job
 from trading_assets.domain.market.sessions import newest_session
 from trading_assets.domain.simulation import SIMULATED
@@ -54,7 +56,7 @@ def execution_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "A checked bar that is news to an account with open orders starts the job that takes its fills; at a broker "
-        "so does every minute with open orders."
+        "so do a message of its stream, a change of the trading state, and every minute with open orders."
     ),
 )
 def order_sensor(
@@ -67,9 +69,11 @@ def order_sensor(
         now = clock.now()
         closes_at = ledger.newest_unseen_close(connection, account.account_id, now)
         is_followed = account.broker != SIMULATED and has_live_orders(connection, account.account_id)
+        heard_at = newest_hint(connection, account.account_id) if is_followed else None
+        ordered = len(state_changes(connection)) if is_followed else 0
     news = [] if closes_at is None else [closes_at.isoformat()]
     if is_followed:
-        news.append(_every(FOLLOW_EVERY_S, now))
+        news += [_every(FOLLOW_EVERY_S, now), str(heard_at), str(ordered)]
     if not news:
         return dg.SkipReason("No open order has a new bar.")
     return dg.RunRequest(

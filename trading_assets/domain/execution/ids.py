@@ -31,6 +31,12 @@ def client_order_id(intent_id: str, leg: int, attempt: int) -> str:
     return identifier
 
 
+def next_attempt(identifier: str) -> str:
+    """The client order id of the attempt after the one that `identifier` names."""
+    name, _, attempt = identifier.rpartition("-")
+    return f"{name}-{int(attempt) + 1}"
+
+
 def execution_id(client_order_id: str, bar_ts: datetime, sequence: int) -> str:
     """32 hex digits for the `sequence`-th execution of an order in the bar that starts at `bar_ts` (UTC)."""
     return _digest("execution", client_order_id, bar_ts.isoformat(), sequence)[:32]

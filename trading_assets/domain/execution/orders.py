@@ -154,7 +154,8 @@ class Order:
 
     `session_date` is the session of the decision; `submitted_at` is UTC. A leg names its entry in `parent_order_id`;
     its price may be `entry_offset_pct` percent above (negative: below) what the entry executed at. A trailing stop
-    keeps `trail_usd`, or `trail_pct` percent, from the best price so far. Raises ValueError for an impossible order.
+    keeps `trail_usd`, or `trail_pct` percent, from the best price so far. One that takes another's place at a broker
+    names it in `replaces_order_id`. Raises ValueError for an impossible order.
     """
 
     client_order_id: str
@@ -178,6 +179,7 @@ class Order:
     entry_offset_pct: Decimal | None = None
     trail_usd: Decimal | None = None
     trail_pct: Decimal | None = None
+    replaces_order_id: str | None = None
 
     def __post_init__(self) -> None:
         is_trailing = self.order_type is OrderType.TRAILING_STOP
