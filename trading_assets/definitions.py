@@ -12,8 +12,8 @@ from trading_assets.defs.analytics import assets as analytics
 from trading_assets.defs.analytics.dbt import dbt_models
 from trading_assets.defs.analytics.restatements import no_decision_used_a_restated_value, restatements
 from trading_assets.defs.execution import assets as execution
+from trading_assets.defs.execution import invariants, reconciliation
 from trading_assets.defs.execution import jobs as execution_jobs
-from trading_assets.defs.execution import reconciliation
 from trading_assets.defs.execution import sensors as execution_sensors
 from trading_assets.defs.ingestion import (
     archives,
@@ -82,6 +82,7 @@ defs = dg.Definitions(
         ingestion_checks.company_checks,
         *strategy_proofs(load_trading_settings()),
         no_decision_used_a_restated_value,
+        invariants.ledger_invariants,
     ],
     jobs=[
         automation.backfill_job,

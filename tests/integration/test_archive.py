@@ -323,6 +323,9 @@ HOLDS = {
     "qty, order_type, time_in_force, submitted_at, session_date) values "
     "('o', 'i', 'a', 's', '1', 'X', 'buy', 1, 'market', 'gtc', '{day}', '{day}');"
     "insert into execution.order_events values ('o', 1, 'SUBMITTING', 1, '{day}', '{day}');",
+    "an open incident": "insert into execution.accounts values ('a', 'alpaca-paper', 'f', '2025-01-02', 1);"
+    "insert into execution.incidents (incident_id, account_id, kind, subject, symbol, at, session_date) "
+    "values ('i', 'a', 'LATE_EXECUTION', 'e', 'X', '{day}', '{day}');",
     "a tripped breaker": "insert into execution.accounts values ('a', 'simulated', 'f', '2025-01-02', 1);"
     "insert into risk.breaker_events values ('a', 'drawdown', 1, 'tripped', '{day}', '{day}');",
     "a closed gate": "insert into ops.quality_gates values ('market/bars', '{day}', 'X', 'closed');",
@@ -339,6 +342,13 @@ def test_month_that_something_open_refers_to_stays(filled: Database, tmp_path: P
         (FEBRUARY, True, 0),
     }
     assert one(filled, "select count(*) from market.bars where ts >= '2025-02-01'") == 9
+
+
+def test_month_leaves_once_its_incident_is_closed(filled: Database, tmp_path: Path) -> None:
+    with filled.transaction() as connection:
+        connection.execute(HOLDS["an open incident"].format(day=days_ago(394).date()).encode())
+        connection.execute("insert into execution.incident_closings values ('i', now(), 'Ada', 'seen')")
+    assert [report.held for report in run(filled, tmp_path, EVERYTHING) if report.held] == []
 
 
 def test_answer_that_a_held_session_came_from_stays_even_if_it_is_of_another_month(

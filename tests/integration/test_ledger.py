@@ -88,6 +88,7 @@ APPEND_ONLY = (
     "notification.messages",
     "ops.archive_moves",
     "ops.events",
+    "ops.row_counts",
     "ops.validations",
     "risk.alert_events",
     "risk.approvals",

@@ -48,7 +48,7 @@ def read_broker(broker: Broker, scope: Scope, pending_actions: Collection[str]) 
         begin = min([scope.records_after, *(one.submitted_at - _MOMENT for one in orders if one.submitted_at)])
         records = broker.activities_since(begin)
         account, positions = broker.account(), broker.positions()
-        if broker.activities_since(begin) == records:
+        if set(broker.activities_since(begin)) == set(records):
             break
     return BrokerView(account, orders, records, positions, pending_actions)
 

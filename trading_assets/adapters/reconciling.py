@@ -183,4 +183,4 @@ def _hash_of_theirs(view: BrokerView) -> bytes:
 
 
 def _hash(*facts: Iterable[object]) -> bytes:
-    return sha256("\x1e".join("\x1f".join(sorted(map(repr, one))) for one in facts).encode()).digest()
+    return sha256("\x1e".join("\x1f".join(sorted(set(map(repr, one)))) for one in facts).encode()).digest()

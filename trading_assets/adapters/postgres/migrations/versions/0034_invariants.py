@@ -1,0 +1,13 @@
+"""Counts of rows that are never deleted, and open incidents that keep their month in the database."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0034"
+down_revision = "0033"
+
+
+def upgrade() -> None:
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(script.replace("%", "%%"))
