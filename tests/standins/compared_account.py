@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -112,7 +113,7 @@ class ComparedAccount:
             with self.database.transaction() as connection:
                 ledger.record(connection, journal_of(order))
                 record_submission(connection, request, token, send_by, answer_by)
-            sending.send(request, send_by)
+            sending.send(request.client_order_id, send_by, partial(self.rehearsal.broker.submit, request))
         return order.client_order_id
 
     def trade(self, begins: str = "12:30", **values: Any) -> None:

@@ -86,7 +86,8 @@ ONE_ORDER = Invariant(
     "No two orders of one intent are open, and what executed beyond an order's quantity is an incident.",
     """
     select intent_id, count(*) || ' live orders'
-    from execution.order_states where not is_terminal and parent_order_id is null
+    from execution.order_states
+    where not is_terminal and parent_order_id is null and status <> 'PENDING_REPLACE'
     group by intent_id having count(*) > 1
     union all
     select states.client_order_id, 'filled ' || sum(fills.qty) || ' of ' || states.working_qty
