@@ -129,10 +129,10 @@ def _book(market: Market, terms: Terms, state: State, log: Log, moment: int, sym
         for number in range(count):
             order = log.orders[number]
             rank = order[ORDER_BOOK_RANK] * count + number
-            if order[ORDER_SYMBOL] == symbol and order[ORDER_PLANNED] > 0 and rank > booked:
-                best = log.orders[next_one, ORDER_BOOK_RANK] * count + next_one
-                if next_one == UNBOOKED or rank < best:
-                    next_one = number
+            if order[ORDER_SYMBOL] != symbol or order[ORDER_PLANNED] <= 0 or rank <= booked:
+                continue
+            if next_one == UNBOOKED or rank < log.orders[next_one, ORDER_BOOK_RANK] * count + next_one:
+                next_one = number
         if next_one == UNBOOKED:
             return
         booked = log.orders[next_one, ORDER_BOOK_RANK] * count + next_one

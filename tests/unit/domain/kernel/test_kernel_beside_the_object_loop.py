@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
 
-from hypothesis import HealthCheck, event, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 from hypothesis import strategies as st
 
+from trading_assets.domain import kernel
 from trading_assets.domain.execution.fill_model import FillModel
 from trading_assets.domain.execution.ledger import replay_key
 from trading_assets.domain.journal import Journal
+from trading_assets.domain.kernel import compiler
 from trading_assets.domain.kernel.arrays import NotRepresentableError
 from trading_assets.domain.kernel.convert import stretch_of, terms_of, wants_of
 from trading_assets.domain.kernel.records import activities_of, breakers_of, equity_point, fills_of, verdicts_of
@@ -121,7 +128,7 @@ def by_objects(moments: Sequence[Moment], rules: Rules) -> Journal:
     return journal
 
 
-def compiled(moments: Sequence[Moment], rules: Rules) -> Life:
+def lived(moments: Sequence[Moment], rules: Rules) -> Life:
     stretch, targets = stretch_of(moments), [target for moment in moments for target in moment.targets]
     wants = wants_of(
         stretch,
@@ -152,19 +159,10 @@ def verdicts_of_journal(journal: Journal) -> list[tuple]:
     ]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    moments=markets(),
-    limits=limits(),
-    slippage=st.sampled_from(["0", "5", "12.5"]),
-    share=st.sampled_from(["0.1", "1"]),
-)
-def test_compiled_loop_lives_the_life_of_the_object_loop(
-    moments: list[Moment], limits: RiskLimits, slippage: str, share: str
-) -> None:
+def check_one_life(moments: list[Moment], limits: RiskLimits, slippage: str, share: str) -> None:
     rules = Rules(limits, FillModel(D(slippage), D(share)))
     try:
-        life = compiled(moments, rules)
+        life = lived(moments, rules)
     except NotRepresentableError as refused:
         event(f"refused: {str(refused)[:40]}")
         return
@@ -177,3 +175,82 @@ def test_compiled_loop_lives_the_life_of_the_object_loop(
     assert sorted(activities_of(life), key=replay_key) == sorted(told, key=replay_key)
     assert [equity_point(life, row, CASH) for row in range(len(moments))] == journal.equity
     assert breakers_of(life) == [(one.breaker, one.state) for one in journal.breaker_events]
+
+
+OVER_MARKETS = given(
+    moments=markets(),
+    limits=limits(),
+    slippage=st.sampled_from(["0", "5", "12.5"]),
+    share=st.sampled_from(["0.1", "1"]),
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@OVER_MARKETS
+def test_compiled_loop_lives_the_life_of_the_object_loop(
+    moments: list[Moment], limits: RiskLimits, slippage: str, share: str
+) -> None:
+    check_one_life(moments, limits, slippage, share)
+
+
+def found(examples: int) -> None:
+    """The property over the same random markets each time, up to the first that does not have it."""
+    over = settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    over(OVER_MARKETS(check_one_life))()
+
+
+# Planted defects --------------------------------------------------------------------------------------
+
+PARTS = ("arithmetic", "logs", "marks", "fills", "sessions", "review", "decisions", "loop")
+"""The modules that are compiled, each after those that it imports."""
+
+
+@contextmanager
+def interpreted(part: str = "", before: str = "", after: str = "") -> Iterator[None]:
+    """The loop as Python runs it, which takes no compiling, with `before` in the source of `part` turned to `after`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for way in ("compiled", "apart", "summed", "entry"):
+            patch.setattr(compiler, way, lambda function: function)
+        ahead = ModuleType("ahead")
+        ahead.fetch_early = lambda *_: None
+        patch.setitem(sys.modules, f"{kernel.__name__}.memory", ahead)
+        for name in PARTS:
+            source = (Path(kernel.__path__[0]) / f"{name}.py").read_text(encoding="utf-8")
+            if name == part:
+                assert source.count(before) == 1, f"{before!r} is no longer one place of {name}: plant it anew"
+                source = source.replace(before, after)
+            module = ModuleType(f"{kernel.__name__}.{name}")
+            exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102  the project's own code
+            patch.setitem(sys.modules, module.__name__, module)
+            patch.setattr(kernel, name, module, raising=False)
+        yield
+
+
+def test_interpreted_loop_lives_the_same_life() -> None:
+    with interpreted():
+        found(examples=8)
+
+
+DEFECTS = {
+    "a price is rounded down": ("fills", "price = half_even(", "price = floor_of("),
+    "a fee is rounded to the nearest cent": ("sessions", "sec = CENT * ceiling_of(", "sec = CENT * half_even("),
+    "a symbol without a bar is worth nothing": ("marks", "else marks[symbol]", "else 0.0"),
+    "an order that works is not counted": ("decisions", "state.buys[symbol] += qty", "state.buys[symbol] += 0"),
+    "a split leaves working orders": ("sessions", "return _split_orders(state, log, symbol, ratio) and", "return"),
+    "a small trade is not asked about": ("decisions", "band * SURELY", "band * 20"),
+    "what competes fills in the order of sending": ("fills", "if is_shared or wanted > order", "if wanted < 0 > order"),
+    "a reduction takes the shares of any rule": ("review", "if allowed < least else", "if allowed > least else"),
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_planted_defect_is_found(name: str) -> None:
+    with interpreted(*DEFECTS[name]), pytest.raises(AssertionError):
+        found(examples=100)
