@@ -9,6 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ TICK_SIZES = (
 )
 
 
+@lru_cache(maxsize=8)
 def tick_size(day: date) -> TickSize:
     """The row in force on `day`. Raises ValueError before the first one."""
     index = bisect_right(TICK_SIZES, day, key=lambda row: row.effective)

@@ -85,13 +85,15 @@ class Activity:
 
     def unresolved(self, symbol: str) -> int:
         """How many open orders in `symbol` nobody knows the fate of."""
-        return sum(one.is_unresolved for one in self._by_symbol.get(symbol, ()))
+        own = self._by_symbol.get(symbol)
+        return sum(one.is_unresolved for one in own) if own else 0
 
     def opposing(self, symbol: str, side: Side, limit_usd: Decimal | None, has_legs: bool = False) -> int:
         """Open orders on the other side of an order in `symbol` that could trade with it."""
-        if has_legs:
+        own = self._by_symbol.get(symbol)
+        if has_legs or not own:
             return 0
-        others = [one for one in self._by_symbol.get(symbol, ()) if one.side is not side and not one.has_legs]
+        others = [one for one in own if one.side is not side and not one.has_legs]
         return sum(_could_trade(side, limit_usd, one.limit_usd) for one in others)
 
     def last_twin(self, strategy: str, symbol: str, side: Side, qty: Decimal, before: datetime) -> datetime | None:

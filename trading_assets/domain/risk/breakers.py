@@ -206,6 +206,8 @@ def effective_state(snapshot: AccountSnapshot, strategy: str = "", symbol: str =
 
     A breaker that this version does not know reduces too.
     """
+    if not (snapshot.tripped_breakers or snapshot.strategy_states or snapshot.symbol_states):
+        return snapshot.trading_state
     is_reducing = any(breaker != Breaker.DAILY_LOSS for breaker in snapshot.tripped_breakers)
     return tightest(
         snapshot.trading_state,

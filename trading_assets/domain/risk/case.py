@@ -7,15 +7,19 @@ and its unit in the signature. Nothing is judged here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.readings import account, activity, law, market, order, symbol, timing
+from trading_assets.domain.risk.readings.circumstances import circumstances
 from trading_assets.domain.risk.rules.ruling import MILLION
-from trading_assets.domain.risk.verdicts import AccountSnapshot, CheckResult, Intent
+from trading_assets.domain.risk.standings import Condition
+from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 
 Number = int | float
 Readings = Mapping[str, Callable[[Any], Number]]
@@ -37,18 +41,15 @@ OF_ORDER: Readings = _by_name(
 class Standing(dict[str, Number]):
     """The numbers that all intents of a moment share: the account's and the limits. Reading raises InputMissingError.
 
-    A limit is a reading too, under its own name: fractions in parts per million, times in seconds. `answers` are those
-    of rules, by id, that are the same for all intents of the moment; None: each intent has its own.
+    A limit is a reading too, under its own name: fractions in parts per million, times in seconds.
     """
 
     def __init__(self, snapshot: AccountSnapshot, limits: RiskLimits) -> None:
-        super().__init__()
+        super().__init__(_limit_numbers(limits))
         self.snapshot, self.limits = snapshot, limits
-        self.answers: dict[str, CheckResult | None] = {}
 
     def __missing__(self, name: str) -> Number:
-        reading = OF_ACCOUNT.get(name)
-        number = self[name] = reading(self) if reading else limit_number(getattr(self.limits, name))
+        number = self[name] = OF_ACCOUNT[name](self)
         return number
 
 
@@ -59,11 +60,26 @@ class Case(dict[str, Number]):
         super().__init__(standing)
         self.intent, self.standing, self.projection = intent, standing, projection
         self.snapshot, self.limits = standing.snapshot, standing.limits
+        self._conditions: frozenset[Condition] | None = None
+
+    @property
+    def conditions(self) -> frozenset[Condition]:
+        """How the symbol stands at the moment."""
+        if self._conditions is None:
+            self._conditions = circumstances(self).standings.of(self.intent.symbol, self.snapshot.at)
+        return self._conditions
 
     def __missing__(self, name: str) -> Number:
         reading = OF_ORDER.get(name)
         number = self[name] = reading(self) if reading else self.standing[name]
         return number
+
+
+@lru_cache(maxsize=32)
+def _limit_numbers(limits: RiskLimits) -> Mapping[str, Number]:
+    """All limits that are set, as rules know them."""
+    given = {one.name: getattr(limits, one.name) for one in fields(limits)}
+    return {name: limit_number(limit) for name, limit in given.items() if limit is not None}
 
 
 def limit_number(limit: Any) -> Number:

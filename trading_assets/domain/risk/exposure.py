@@ -12,7 +12,7 @@ from math import ceil
 from trading_assets.domain.risk.activity import Activity, SentOrder
 from trading_assets.domain.risk.day_trades import Trade
 from trading_assets.domain.risk.inputs import InputMissingError, finite, positive, unsigned
-from trading_assets.domain.risk.margin_rules import maintenance_per_share
+from trading_assets.domain.risk.margin_rules import long_maintenance, short_maintenance
 from trading_assets.domain.risk.rules.ruling import MILLION, ceil_share
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 from trading_assets.domain.values import ZERO, Side
@@ -252,11 +252,11 @@ class Projection:
         return ceil_share(self._price(symbol), max(if_bought * factor, -if_sold * factor))
 
     def _margin_usd(self, symbol: str) -> int:
-        if not any(self._sides(symbol)):
+        if_bought, if_sold = self._sides(symbol)
+        if not (if_bought or if_sold):
             return 0
-        return max(
-            max(0, self.directed_qty(symbol, side)) * maintenance_per_share(self._price(symbol), side) for side in Side
-        )
+        price = self._price(symbol)
+        return max(max(0, if_bought) * long_maintenance(price), max(0, if_sold) * short_maintenance(price))
 
     def _short_usd(self, symbol: str) -> int:
         """What the filled and the working shorts of a symbol reserve; approvals are counted when they are made."""

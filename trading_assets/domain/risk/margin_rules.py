@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from trading_assets.domain.values import Side
 
@@ -40,6 +41,7 @@ DAY_TRADING_RULES = (
 )
 
 
+@lru_cache(maxsize=8)
 def day_trading_rule(day: date) -> DayTradingRule:
     """The row in force on `day`. Raises ValueError before the first one."""
     index = bisect_right(DAY_TRADING_RULES, day, key=lambda row: row.effective)

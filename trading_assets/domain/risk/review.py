@@ -10,10 +10,12 @@ from dataclasses import replace
 from decimal import Decimal
 from math import gcd
 
+from trading_assets.domain.risk.answers import Answers, Failure, Panel
 from trading_assets.domain.risk.case import Case, Standing
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.rules.catalogue import RULES, Rule
+from trading_assets.domain.risk.rules.catalogue import RULES
+from trading_assets.domain.risk.rules.rule import Rule
 from trading_assets.domain.risk.verdicts import AccountSnapshot, CheckResult, Intent, Outcome, Verdict
 from trading_assets.domain.values import ZERO, Side
 
@@ -27,15 +29,16 @@ def review(
     approved ones fit together, not only one by one. A reduction that leaves less than one share is a denial.
     """
     standing, projection = Standing(snapshot, limits), Projection(snapshot)
+    panel = Panel(rules, standing)
     verdicts: list[Verdict] = []
     for group in _together(intents):
         legs = [Case(intent, standing, projection) for intent in group]
         if len(group) > 1:
             trial = projection.copy()
-            alone = [_decide(Case(intent, standing, trial), rules) for intent in group]
+            alone = [_decide(Case(intent, standing, trial), panel) for intent in group]
             for leg, group_qty in zip(legs, _in_ratio(alone), strict=True):
                 leg["group_qty"] = group_qty
-        verdicts.extend(_decide(leg, rules) for leg in legs)
+        verdicts.extend(_decide(leg, panel) for leg in legs)
     return verdicts
 
 
@@ -62,8 +65,8 @@ def _place(intent: Intent) -> tuple[bool, str, str, int, str]:
     return (intent.side is Side.BUY, intent.strategy, intent.symbol, intent.leg, intent.intent_id)
 
 
-def _decide(case: Case, rules: Sequence[Rule]) -> Verdict:
-    verdict = _verdict(case.intent, case.snapshot, tuple(rule.answer(case) for rule in rules))
+def _decide(case: Case, panel: Panel) -> Verdict:
+    verdict = _verdict(case.intent, case.snapshot, *panel.ask(case))
     if verdict.outcome is not Outcome.DENIED:
         case.projection.approve(case.intent, verdict.approved_qty)
     return verdict
@@ -79,25 +82,23 @@ def _in_ratio(legs: Sequence[Verdict]) -> list[int]:
     return [qty // steps * times for qty in wanted]
 
 
-def _verdict(intent: Intent, snapshot: AccountSnapshot, checks: tuple[CheckResult, ...]) -> Verdict:
-    failed = [check for check in checks if not check.is_passed]
-    if not failed:
+def _verdict(intent: Intent, snapshot: AccountSnapshot, answers: Answers, failures: Sequence[Failure]) -> Verdict:
+    if not failures:
         outcome, approved_qty = Outcome.APPROVED, intent.qty
     else:
-        approved_qty = min(ZERO if check.allowed_qty is None else check.allowed_qty for check in failed)
+        approved_qty = min(failure.allowed_qty for failure in failures)
         # A failed rule that would let everything through contradicts itself: nothing passes.
         outcome = Outcome.REDUCED if approved_qty >= 1 and approved_qty < intent.qty else Outcome.DENIED
     if outcome is Outcome.DENIED:
         approved_qty = ZERO
     elif outcome is Outcome.REDUCED:
-        failed = [check for check in failed if check.allowed_qty == approved_qty]
-    reasons = dict.fromkeys(check.reason_code for check in failed if check.reason_code is not None)
+        failures = [failure for failure in failures if failure.allowed_qty == approved_qty]
     return Verdict(
         intent=intent,
         outcome=outcome,
         approved_qty=approved_qty,
-        reason_codes=tuple(reasons),
-        checks=checks,
+        reason_codes=tuple(dict.fromkeys(failure.reason_code for failure in failures)),
+        checks=answers,
         reference_price=_finite_or_none(snapshot.reference_prices.get(intent.symbol)),
         equity_usd=_finite_or_none(snapshot.equity_usd),
     )

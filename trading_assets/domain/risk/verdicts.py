@@ -153,6 +153,6 @@ class Verdict:
     outcome: Outcome
     approved_qty: Decimal
     reason_codes: tuple[ReasonCode, ...]
-    checks: tuple[CheckResult, ...]
+    checks: Sequence[CheckResult]
     reference_price: Decimal | None
     equity_usd: Decimal | None

@@ -19,7 +19,8 @@ from trading_assets.domain.risk.day_trades import DayTradeRecord, Trade
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.protections import Lock, ProtectionKind
 from trading_assets.domain.risk.review import review
-from trading_assets.domain.risk.rules.catalogue import RULES, Rule
+from trading_assets.domain.risk.rules.catalogue import RULES
+from trading_assets.domain.risk.rules.rule import Rule
 from trading_assets.domain.risk.rules.ruling import FLAG, Ruling
 from trading_assets.domain.risk.standings import Condition, Span, Standings
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent, Outcome, TradingState, Verdict

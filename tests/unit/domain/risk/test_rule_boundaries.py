@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from trading_assets.domain.risk.rules import ruling
-from trading_assets.domain.risk.rules.catalogue import RULES, Rule
+from trading_assets.domain.risk.rules.catalogue import RULES
+from trading_assets.domain.risk.rules.rule import Rule
 from trading_assets.domain.risk.rules.ruling import Ruling, Unit
 
 TABLES: dict[str, Any] = {}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from trading_assets.domain.risk.case import OF_ACCOUNT, OF_ORDER
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.rules.catalogue import LIMIT_KEYS, RULES
+from trading_assets.domain.risk.rules.catalogue import RULES
+from trading_assets.domain.risk.rules.rule import LIMIT_KEYS
 from trading_assets.settings import RiskSettings
 
 GUIDE = Path(__file__).parents[4] / "docs" / "guides" / "risk.md"

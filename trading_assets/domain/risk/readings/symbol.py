@@ -37,55 +37,53 @@ def stop_price(standing: Standing) -> Usd:
 
 def is_listed(case: Case) -> Flag:
     """Whether the symbol means an instrument on this day, as far as was known."""
-    return _is(case, Condition.LISTED)
+    return Condition.LISTED in case.conditions
 
 
 def is_tradable(case: Case) -> Flag:
-    return _is(case, Condition.TRADABLE)
+    return Condition.TRADABLE in case.conditions
 
 
 def is_other_class(case: Case) -> Flag:
     """Whether it is something else than a US equity."""
-    return _is(case, Condition.OTHER_CLASS)
+    return Condition.OTHER_CLASS in case.conditions
 
 
 def is_over_the_counter(case: Case) -> Flag:
-    return _is(case, Condition.OVER_THE_COUNTER)
+    return Condition.OVER_THE_COUNTER in case.conditions
 
 
 def is_restricted(case: Case) -> Flag:
-    return _is(case, Condition.RESTRICTED)
+    return Condition.RESTRICTED in case.conditions
 
 
 def is_watched(case: Case) -> Flag:
-    return _is(case, Condition.WATCHED)
+    return Condition.WATCHED in case.conditions
 
 
 def has_unresolved_action(case: Case) -> Flag:
     """Whether a corporate action of today or the next session leaves open what a share becomes."""
-    return _is(case, Condition.UNRESOLVED_ACTION)
+    return Condition.UNRESOLVED_ACTION in case.conditions
 
 
 def is_halted(case: Case) -> Flag:
-    return _is(case, Condition.HALTED)
+    return Condition.HALTED in case.conditions
 
 
 def is_market_halted(case: Case) -> Flag:
     """Whether a circuit breaker of the exchanges has stopped all trading."""
-    return _is(case, Condition.MARKET_HALTED)
+    return Condition.MARKET_HALTED in case.conditions
 
 
 def bid(case: Case) -> Usd:
     """0 at a simulated broker, which has no quotes."""
-    return floor(_quote(case)[0] * MILLION)
+    quote = _quote(case)
+    return 0 if quote is None else floor(quote[0] * MILLION)
 
 
 def ask(case: Case) -> Usd:
-    return ceil(_quote(case)[1] * MILLION)
-
-
-def _is(case: Case, condition: Condition) -> bool:
-    return condition in circumstances(case).standings.of(case.intent.symbol, case.snapshot.at)
+    quote = _quote(case)
+    return 0 if quote is None else ceil(quote[1] * MILLION)
 
 
 def _order_price(price: Decimal | None, name: str) -> int:
@@ -96,10 +94,11 @@ def _order_price(price: Decimal | None, name: str) -> int:
     return int(micros) if micros == int(micros) else int(micros) // 10 * 10 + 1
 
 
-def _quote(case: Case) -> tuple[Decimal, Decimal]:
+def _quote(case: Case) -> tuple[Decimal, Decimal] | None:
+    """What is bid and asked; None at a simulated broker."""
     link = circumstances(case).link
     if link is None:
-        return Decimal(0), Decimal(0)
+        return None
     if case.intent.symbol not in link.quotes:
         raise InputMissingError("quotes", case.intent.symbol)
     of_bid, of_ask = link.quotes[case.intent.symbol]

@@ -1,21 +1,11 @@
 """The catalogue of pre-trade rules: one table, one row a rule. To read what an order is asked, begin here.
 
 A row's function judges one intent by plain numbers; its parameters name the inputs that it needs. How a case supplies
-them is in case/, how the answers combine into a verdict in review.py.
+them is in case.py, how a rule answers in rule.py, how the answers combine into a verdict in review.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from decimal import Decimal
-from functools import cached_property
-from operator import itemgetter
-from typing import get_type_hints
-
-from trading_assets.domain.risk.case import OF_ORDER, Case, Number
-from trading_assets.domain.risk.inputs import InputMissingError
-from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.rules import (
     account,
     activity,
@@ -29,112 +19,9 @@ from trading_assets.domain.risk.rules import (
     timing,
 )
 from trading_assets.domain.risk.rules.prices import PLACEMENT
-from trading_assets.domain.risk.rules.ruling import FLAG, GATE, NUMBER, PPM, SHARES, STATE, USD, Ruling, Unit
-from trading_assets.domain.risk.verdicts import CheckResult
+from trading_assets.domain.risk.rules.rule import Rule
+from trading_assets.domain.risk.rules.ruling import FLAG, GATE, NUMBER, PPM, SHARES, STATE, USD
 from trading_assets.domain.values import ReasonCode
-
-LIMIT_KEYS = frozenset(field.name for field in fields(RiskLimits))
-
-NOT_LIMITED = "not limited"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row of the catalogue.
-
-    unit: what value and limit of the function's rulings are. is_rechecked: asked again by the transaction that submits
-    the order. A rule with a limit that is not set passes, and says so.
-    """
-
-    rule_id: str
-    title: str
-    function: Callable[..., Ruling]
-    reason_code: ReasonCode
-    unit: Unit
-    is_rechecked: bool = False
-
-    @cached_property
-    def inputs(self) -> Mapping[str, Unit]:
-        """The names of the numbers that the function needs, in the order of its parameters, with their units."""
-        hints = get_type_hints(self.function, include_extras=True)
-        return {name: hint.__metadata__[0] for name, hint in hints.items() if name != "return"}
-
-    @cached_property
-    def limit_keys(self) -> tuple[str, ...]:
-        """Those of its inputs that are set in trading.yaml, under `risk`."""
-        return tuple(name for name in self.inputs if name in LIMIT_KEYS)
-
-    @cached_property
-    def is_shared(self) -> bool:
-        """Whether all intents of a moment have the same answer."""
-        return not any(name in OF_ORDER for name in self.inputs)
-
-    @cached_property
-    def _numbers(self) -> Callable[[Case], tuple[Number, ...]]:
-        names = tuple(self.inputs)
-        # itemgetter is several times as fast as a loop, but gives a tuple only from two names on.
-        return itemgetter(*names) if len(names) > 1 else lambda case: tuple(case[name] for name in names)
-
-    def answer(self, case: Case) -> CheckResult:
-        """The rule's result; whatever is missing or goes wrong is a failed result that names it."""
-        try:
-            return self._shared(case) or self._ruled(case)
-        except InputMissingError as missing:
-            return self._unanswered(ReasonCode.INPUT_MISSING, {"missing": str(missing)})
-        except Exception as error:
-            return self._unanswered(ReasonCode.CHECK_RAISED, {"error": f"{type(error).__name__}: {error}"})
-
-    def _shared(self, case: Case) -> CheckResult | None:
-        """The answer that all intents of the moment have; None where each has its own."""
-        answers = case.standing.answers
-        if self.rule_id not in answers:
-            unset = [key for key in self.limit_keys if getattr(case.limits, key) is None]
-            if unset:
-                answers[self.rule_id] = self._not_limited(unset)
-            else:
-                answers[self.rule_id] = self._ruled(case) if self.is_shared else None
-        return answers[self.rule_id]
-
-    def _ruled(self, case: Case) -> CheckResult:
-        numbers = self._numbers(case)
-        is_passed, value, limit, allowed_qty = self.function(*numbers)
-        amount, inputs = self.unit.amount, NumbersInWords(self.inputs, numbers)
-        if is_passed:
-            return CheckResult(self.rule_id, True, None, amount(value), amount(limit), None, inputs)
-        allowed = Decimal(max(0, allowed_qty))
-        return CheckResult(self.rule_id, False, self.reason_code, amount(value), amount(limit), allowed, inputs)
-
-    def _not_limited(self, unset: Sequence[str]) -> CheckResult:
-        return CheckResult(self.rule_id, True, None, None, None, None, dict.fromkeys(unset, NOT_LIMITED))
-
-    def _unanswered(self, reason_code: ReasonCode, inputs: Mapping[str, str]) -> CheckResult:
-        return CheckResult(self.rule_id, False, reason_code, None, None, None, inputs)
-
-
-class NumbersInWords(Mapping[str, str]):
-    """The inputs of an answer as people read them, put into words when somebody does."""
-
-    __slots__ = ("_numbers", "_units")
-
-    def __init__(self, units: Mapping[str, Unit], numbers: tuple[Number, ...]) -> None:
-        self._units, self._numbers = units, numbers
-
-    def __getitem__(self, name: str) -> str:
-        return dict(self.items())[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._units)
-
-    def __len__(self) -> int:
-        return len(self._units)
-
-    def items(self) -> ItemsView[str, str]:
-        pairs = zip(self._units.items(), self._numbers, strict=True)
-        return {name: unit.text(number) for (name, unit), number in pairs}.items()
-
-    def __repr__(self) -> str:
-        return repr(dict(self.items()))
-
 
 RULES: tuple[Rule, ...] = (
     Rule(
