@@ -35,6 +35,7 @@ from trading_assets.defs.resources import RESOURCES
 from trading_assets.defs.risk import assets as risk
 from trading_assets.defs.risk import jobs as risk_jobs
 from trading_assets.defs.risk import trading_states
+from trading_assets.defs.risk.scenarios import review_scenario_job
 from trading_assets.defs.strategy import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.defs.strategy.jobs import set_strategy_status_job
@@ -101,6 +102,7 @@ defs = dg.Definitions(
         execution_jobs.update_positions_job,
         reconciliation.reconcile_trades_job,
         risk_jobs.monitor_risk_job,
+        review_scenario_job,
         deliver_messages_job,
         set_strategy_status_job,
         trading_states.halt_trading_job,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from trading_assets.domain.what_if import Difference, WhatIf
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.adapters.postgres.scenarios import Effect, Scenario
 
 MOST_SHOWN = 20
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@click.command("whatif")
-@click.option("--from", "first", type=DAY, required=True, help="First session.")
-@click.option("--to", "last", type=DAY, required=True, help="Last session.")
-@click.option("--limit", "limits", multiple=True, required=True, metavar="NAME=VALUE", help="A limit to try.")
-def what_if(first: datetime, last: datetime, limits: tuple[str, ...]) -> None:
-    """Review recorded sessions again under other limits; nothing is stored."""
-    from rich.console import Console
-
+@click.group("whatif", invoke_without_command=True)
+@click.option("--from", "first", type=DAY, help="First session.")
+@click.option("--to", "last", type=DAY, help="Last session.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A limit to try.")
+@click.pass_context
+def what_if(context: click.Context, first: datetime | None, last: datetime | None, limits: tuple[str, ...]) -> None:
+    """Review recorded sessions again under other limits; what comes out is stored as a scenario."""
     from trading_assets.adapters.clock import clock_of
     from trading_assets.adapters.postgres.database import Database
     from trading_assets.defs.execution.trading_desk import TradingDesk
@@ -35,7 +35,10 @@ def what_if(first: datetime, last: datetime, limits: tuple[str, ...]) -> None:
     from trading_assets.services import existing_database
     from trading_assets.settings import load_environment, load_trading_settings, read_override
 
-    console = Console(highlight=False)
+    if context.invoked_subcommand is not None:
+        return
+    if first is None or last is None or not limits:
+        raise click.UsageError("Give --from, --to and at least one --limit; `list` and `show` read what was stored.")
     settings, tried = load_trading_settings(), dict(map(read_override, limits))
     days = sessions_between(first.date(), last.date())
     if not days:
@@ -43,50 +46,95 @@ def what_if(first: datetime, last: datetime, limits: tuple[str, ...]) -> None:
     with existing_database(load_environment()) as url:
         database = Database(url)
         desk = TradingDesk(database, settings, clock_of(settings, database).now())
-        with console.status(f"Living through {days[0]} to {days[-1]} twice"):
-            outcome = desk.what_if(days[0], days[-1], tried)
-    told = ", ".join(limits)
-    console.print(f"Sessions {days[0]} to {days[-1]} with {told}", markup=False, soft_wrap=True)
-    if outcome.differences:
-        console.print(_table(outcome.differences))
-    if len(outcome.differences) > MOST_SHOWN:
-        console.print(f"The first {MOST_SHOWN} of {len(outcome.differences)}.")
-    for line in _summary(outcome):
+        scenario_id = desk.store_what_if(days[0], days[-1], tried)
+        _show(database, scenario_id, MOST_SHOWN)
+
+
+@what_if.command("list")
+def list_scenarios() -> None:
+    """Every scenario that was stored, the newest last."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.adapters.postgres.scenarios import scenarios
+    from trading_assets.services import existing_database
+    from trading_assets.settings import load_environment
+
+    with existing_database(load_environment()) as url, Database(url).transaction() as connection:
+        found = scenarios(connection)
+    if not found:
+        click.echo("No scenario is stored.")
+        return
+    table = Table("Scenario", "Sessions", "Limits", "Denied", "Smaller", "Larger", "Worth, USD")
+    for one in found:
+        counts = (f"{one.denied_count:,}", f"{one.smaller_count:,}", f"{one.larger_count:,}")
+        span = f"{one.first_session} to {one.last_session}"
+        table.add_row(one.scenario_id[:12], span, _limits(one), *counts, f"{one.worth_usd:+,.2f}")
+    Console(highlight=False).print(table)
+
+
+@what_if.command("show")
+@click.argument("scenario")
+def show_scenario(scenario: str) -> None:
+    """All that the scenario with this id, or the beginning of one, would have answered otherwise."""
+    from trading_assets.adapters.postgres.database import Database
+    from trading_assets.services import existing_database
+    from trading_assets.settings import load_environment
+
+    with existing_database(load_environment()) as url:
+        _show(Database(url), scenario)
+
+
+def _show(database: Database, prefix: str, most: int | None = None) -> None:
+    from rich.console import Console
+
+    from trading_assets.adapters.postgres.scenarios import effects, scenario
+
+    console = Console(highlight=False)
+    with database.transaction() as connection:
+        found = scenario(connection, prefix)
+        differing = effects(connection, found.scenario_id)
+    sessions = f"Sessions {found.first_session} to {found.last_session}"
+    console.print(f"{sessions} with {_limits(found)}", markup=False, soft_wrap=True)
+    if differing:
+        console.print(_table(differing[:most]))
+    if most is not None and len(differing) > most:
+        console.print(f"The first {most} of {len(differing)}.")
+    for line in _summary(found):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _table(differences: Sequence[Difference]) -> Table:
+def _limits(scenario: Scenario) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(scenario.limits.items()))
+
+
+def _table(differing: Iterable[Effect]) -> Table:
     from rich.table import Table
 
-    table = Table("Decision, UTC", "Strategy", "Intent", "Recorded", "Then", "Why")
-    for one in differences[:MOST_SHOWN]:
-        intent = one.recorded.intent
+    table = Table("Decision, UTC", "Strategy", "Intent", "Recorded", "Then", "Why", "Effect, USD")
+    for one in differing:
         table.add_row(
-            f"{intent.decision_at:%Y-%m-%d %H:%M}",
-            intent.strategy,
-            f"{intent.side} {_shares(intent.qty)} {intent.symbol}",
-            _shares(one.recorded.approved_qty),
-            _shares(one.otherwise.approved_qty),
-            ", ".join(one.otherwise.reason_codes or one.recorded.reason_codes),
+            f"{one.decision_at:%Y-%m-%d %H:%M}",
+            one.strategy,
+            f"{one.side} {one.symbol}",
+            _shares(one.recorded_qty),
+            _shares(one.approved_qty),
+            ", ".join(one.reason_codes),
+            "-" if one.effect_usd is None else f"{one.effect_usd:+,.2f}",
         )
     return table
 
 
-def _summary(outcome: WhatIf) -> list[str]:
-    verdicts = len(outcome.recorded.verdicts)
-    denied = sum(not one.otherwise.approved_qty for one in outcome.differences)
-    less = sum(0 < one.otherwise.approved_qty < one.recorded.approved_qty for one in outcome.differences)
-    more = len(outcome.differences) - denied - less
-    lines = [
-        f"Of {verdicts:,} recorded verdicts {denied:,} would have been denials, {less:,} smaller, and {more:,} larger."
+def _summary(scenario: Scenario) -> list[str]:
+    before, after = scenario.recorded_equity_usd, scenario.scenario_equity_usd
+    return [
+        f"Of {scenario.verdict_count:,} recorded verdicts {scenario.denied_count:,} would have been denials, "
+        f"{scenario.smaller_count:,} smaller, and {scenario.larger_count:,} larger.",
+        f"Equity at the end: {_usd(before)} as recorded, {_usd(after)} with these limits all along: "
+        f"{scenario.worth_usd:+,.2f} USD.",
+        f"No recorded verdict was touched. This is scenario {scenario.scenario_id[:12]}.",
     ]
-    if outcome.recorded.equity:
-        before = outcome.recorded.equity[-1].equity_usd
-        lines.append(
-            f"Equity at the end: {_usd(before)} as recorded, {_usd(before + outcome.worth_usd)} with these limits all "
-            f"along: {outcome.worth_usd:+,.2f} USD."
-        )
-    return [*lines, "Nothing was stored."]
 
 
 def _usd(amount: Decimal) -> str:

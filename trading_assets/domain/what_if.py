@@ -1,6 +1,6 @@
 """What if: a recorded range lived through again beside the same range under other rules, both in memory.
 
-Nothing here is stored, and what is recorded stays as it is.
+What is recorded stays as it is; adapters/postgres/scenarios.py keeps what came out.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
 from trading_assets.domain import simulation
 from trading_assets.domain.journal import Approval, EquityPoint, Journal
 from trading_assets.domain.risk.verdicts import Outcome, Verdict
-from trading_assets.domain.values import ZERO
+from trading_assets.domain.values import ZERO, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,51 @@ class Difference:
 class WhatIf:
     """`differences` are by the record's own book; `otherwise` is the whole range under the other rules.
 
-    There what is denied leaves the money to what comes after it, so that the two drift apart.
+    There what is denied leaves the money to what comes after it, so that the two drift apart. `marks` are the last raw
+    prices of the range, `splits` the sessions in which a share last became another number of them.
     """
 
+    account_id: str
     differences: Sequence[Difference]
     recorded: Journal
     otherwise: Journal
+    marks: Mapping[str, Decimal]
+    splits: Mapping[str, date]
+
+    @property
+    def denied(self) -> int:
+        """How many recorded approvals would have been denials."""
+        return sum(not one.otherwise.approved_qty for one in self.differences)
+
+    @property
+    def larger(self) -> int:
+        return sum(one.otherwise.approved_qty > one.recorded.approved_qty for one in self.differences)
+
+    @property
+    def smaller(self) -> int:
+        """Those that would have been reduced, or reduced further."""
+        return len(self.differences) - self.denied - self.larger
+
+    @property
+    def recorded_equity_usd(self) -> Decimal:
+        """At the end of the range."""
+        point = _newest(self.recorded)
+        return ZERO if point is None else point.equity_usd
+
+    def effect_usd(self, one: Difference) -> Decimal | None:
+        """What the shares more, or fewer, of one intent would have made by the last price of the range, from the
+        reference price of the decision on, without costs. None where a share was split since, or has no price."""
+        intent, price = one.recorded.intent, one.recorded.reference_price
+        split, mark = self.splits.get(intent.symbol), self.marks.get(intent.symbol)
+        if price is None or mark is None or (split is not None and split > intent.session_date):
+            return None
+        return money(intent.side.sign * (one.otherwise.approved_qty - one.recorded.approved_qty) * (mark - price))
 
     @property
     def worth_usd(self) -> Decimal:
         """By how much equity would be higher at the end of the range under the other rules; below zero: lower."""
-        points = (_newest(self.otherwise), _newest(self.recorded))
-        after, before = (ZERO if point is None else point.equity_usd for point in points)
-        return after - before
+        point = _newest(self.otherwise)
+        return (ZERO if point is None else point.equity_usd) - self.recorded_equity_usd
 
 
 def what_if(
@@ -71,7 +104,11 @@ def what_if(
         simulation.advance(twin, moment, other, as_it_would_be)
         permitted = _decided(twin, moment, other, {}, as_it_would_be)
         _submit(twin, moment, other, permitted.permitted, lapsed, as_it_would_be)
-    return WhatIf(differences, as_it_was, as_it_would_be)
+    splits = {
+        action.symbol: moment.session.date for moment in moments for action in moment.actions if action.split_ratio
+    }
+    book = account.book
+    return WhatIf(book.account_id, differences, as_it_was, as_it_would_be, dict(book.marks), splits)
 
 
 class _Decided(NamedTuple):

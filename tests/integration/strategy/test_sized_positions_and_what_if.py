@@ -23,9 +23,11 @@ from trading_assets.adapters.postgres.limits import set_limit
 from trading_assets.adapters.postgres.market import BARS_DATASET, store_bars
 from trading_assets.adapters.postgres.market_record import data_hash, read_market_record
 from trading_assets.adapters.postgres.quality import hold_gates, write_gates
+from trading_assets.adapters.postgres.scenarios import effects, scenario, scenarios
 from trading_assets.adapters.postgres.strategy import store_targets, targets_between
 from trading_assets.adapters.sample import SampleSource
 from trading_assets.defs.execution.trading_desk import TradingDesk
+from trading_assets.defs.risk.scenarios import review_scenario_job
 from trading_assets.domain.backtest import MarketRecord
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.strategy.targets import combine
@@ -172,6 +174,65 @@ def test_other_limits_are_a_scenario_that_changes_no_record(traded: Database) ->
     assert largest < Decimal("0.13"), "a tenth when it was bought"
 
 
+def test_scenario_is_stored_once_beside_verdicts_that_stay_as_they_were(
+    traded: Database,
+) -> None:
+    def recorded() -> list[Any]:
+        return [
+            rows(traded, f"select one::text from {table} as one order by 1")
+            for table in ("risk.verdicts", "risk.verdict_checks", "risk.approvals")
+        ]
+
+    def stored() -> list[Any]:
+        return [
+            rows(traded, f"select one::text from {table} as one order by 1")
+            for table in ("risk.scenarios", "risk.scenario_verdicts")
+        ]
+
+    verdicts, limits = recorded(), {"max_position": 0.1}
+    desk = TradingDesk(traded, SETTINGS, NOW)
+    outcome, scenario_id = desk.what_if(FIRST, LAST, limits), desk.store_what_if(FIRST, LAST, limits)
+    once = stored()
+    assert desk.store_what_if(FIRST, LAST, limits) == scenario_id
+    assert stored() == once
+    assert recorded() == verdicts
+
+    with traded.transaction() as connection:
+        found, effected = scenario(connection, scenario_id), effects(connection, scenario_id)
+    assert (found.worth_usd, found.limits) == (outcome.worth_usd, limits)
+    assert (found.denied_count, found.smaller_count, found.larger_count) == (
+        outcome.denied,
+        outcome.smaller,
+        outcome.larger,
+    )
+    computed = {(one.recorded.intent.decision_at, one.recorded.intent.symbol): one for one in outcome.differences}
+    for one in effected:
+        assert one.effect_usd == outcome.effect_usd(computed[one.decision_at, one.symbol])
+    ((symbol, side, recorded_qty, qty, price, effect),) = rows(
+        traded,
+        "select symbol, side, recorded_qty, approved_qty, reference_price, effect_usd from risk.scenario_effects "
+        "order by decision_at, strategy limit 1",
+    )
+    ((last,),) = rows(traded, f"select close from market.bars where symbol = '{symbol}' and session_date = '{LAST}'")
+    assert side == "buy"
+    assert float(effect) == pytest.approx(float(qty - recorded_qty) * (last - float(price)))
+
+
+def test_job_stores_a_scenario_from_its_run_config(traded: Database) -> None:
+    class AtLast:
+        def now(self) -> datetime:
+            return NOW
+
+    config = {"first": f"{FIRST}", "last": f"{LAST}", "limits": {"max_position": 0.2}}
+    review_scenario_job.execute_in_process(
+        run_config={"ops": {"review_scenario": {"config": config}}},
+        resources={"database": traded, "settings": SETTINGS, "clock": AtLast()},
+    )
+    with traded.transaction() as connection:
+        (stored,) = [one for one in scenarios(connection) if one.limits == {"max_position": 0.2}]
+    assert (stored.first_session, stored.last_session) == (FIRST, LAST)
+
+
 def test_same_limits_as_recorded_are_worth_nothing(traded: Database) -> None:
     outcome = TradingDesk(traded, SETTINGS, NOW).what_if(FIRST, LAST, {"max_position": 0.5})
     assert (outcome.differences, outcome.worth_usd) == ([], 0)
@@ -232,4 +293,13 @@ def test_command_shows_what_other_limits_would_have_done(
     assert told.exit_code == 0, told.output
     assert "MAX_POSITION" in told.output.upper()
     assert " recorded verdicts " in told.output
-    assert "Nothing was stored." in told.output
+    assert "No recorded verdict was touched." in told.output
+    listed = CliRunner().invoke(trading, ["whatif", "list"], env={"COLUMNS": "160"})
+    assert (listed.exit_code, "max_position=0.1" in listed.output) == (0, True), listed.output
+    with traded.transaction() as connection:
+        (stored,) = [one for one in scenarios(connection) if one.limits == {"max_position": 0.1}]
+    shown = CliRunner().invoke(trading, ["whatif", "show", stored.scenario_id[:8]], env={"COLUMNS": "160"})
+    assert (shown.exit_code, shown.output) == (0, told.output)
+    unknown = CliRunner().invoke(trading, ["whatif", "show", "zz"])
+    assert (unknown.exit_code, "There is no scenario" in unknown.output) == (1, True), unknown.output
+    assert CliRunner().invoke(trading, ["whatif", "--limit", "max_position=0.1"]).exit_code == 2

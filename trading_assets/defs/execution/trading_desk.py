@@ -14,6 +14,7 @@ from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.limits import limit_changes
+from trading_assets.adapters.postgres.scenarios import store_scenario
 from trading_assets.adapters.postgres.trading_states import begin_submission
 from trading_assets.defs.execution.controls import watch_orders, with_breaker_events
 from trading_assets.defs.execution.desk import Desk, Outcomes
@@ -64,7 +65,7 @@ class TradingDesk(Desk):
             return self._store(connection, account, journal)
 
     def what_if(self, first: date, last: date, limits: Mapping[str, Any]) -> WhatIf:
-        """The recorded sessions first..last, and the same under other `limits` (values by name). Nothing is stored.
+        """The recorded sessions first..last, and the same under other `limits` (values by name), in memory.
 
         Raises NotFound when no account of this configuration has lived through them, SettingsError for values that are
         no limits, and LedgerConflict when the record does not come out again.
@@ -82,6 +83,12 @@ class TradingDesk(Desk):
             outcome = what_if(account, moments, rules, other, recorded, sent)
             ledger.refuse_vanished(connection, record.account_id, first, last, outcome.recorded)
             return outcome
+
+    def store_what_if(self, first: date, last: date, limits: Mapping[str, Any]) -> str:
+        """The same, stored as a scenario beside the record; returns its id."""
+        outcome = self.what_if(first, last, limits)
+        with self.database.transaction() as connection:
+            return store_scenario(connection, first, last, limits, outcome)
 
     def take_fills(self, day: date) -> Outcomes:
         """Bring the account up to the newest closed bar: fills, marks, bookings of the session's end."""
