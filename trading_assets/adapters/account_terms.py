@@ -47,6 +47,7 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
         },
         changes=changed,
         broker=broker.venue,
+        account_number=broker.account,
         is_margin_account=broker.account_type == "margin",
         breakers={name.value: _breaker_rule(name, chosen) for name, chosen in settings.risk.breakers.items()},
         protections=tuple(map(_protection, settings.risk.protections)),

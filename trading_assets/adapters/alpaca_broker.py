@@ -90,7 +90,7 @@ class AlpacaBroker:
     def __post_init__(self) -> None:
         if self.gateway.policy.attempts != 1:
             raise ValueError("an order must be sent once: the gateway of a broker may not try again")
-        kind = next((name for name, prefix in KEY_PREFIXES.items() if self.api_key.startswith(prefix)), None)
+        kind = self._kind_of_key()
         if kind != self.environment:
             raise AuthFailed(
                 f"Refusing to trade: trading.yaml says broker.environment: {self.environment}, and ALPACA_API_KEY is "
@@ -101,6 +101,13 @@ class AlpacaBroker:
             raise AuthFailed(
                 f"Refusing to trade: broker.environment is {self.environment}, and {self.url} is not its address."
             )
+
+    @property
+    def key_venue(self) -> str:
+        return f"{NAME}-{self._kind_of_key()}"
+
+    def _kind_of_key(self) -> str | None:
+        return next((name for name, prefix in KEY_PREFIXES.items() if self.api_key.startswith(prefix)), None)
 
     @property
     def url(self) -> str:

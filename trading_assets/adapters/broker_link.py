@@ -35,6 +35,8 @@ class Heard:
     at: datetime
     clock_skew_ms: int
     refusal: str | None
+    venue: str
+    account_number: str
     quotes: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
 
@@ -47,13 +49,16 @@ def hear(broker: Broker, clock: Clock, symbols: Sequence[str]) -> Heard:
         for one in broker.quotes(symbols)
         if one.bid is not None and one.ask is not None and said - one.quoted_at <= QUOTED_WITHIN
     }
-    return Heard(clock.now(), round(skew / timedelta(milliseconds=1)), _refusal(broker.account()), quotes)
+    account, skew_ms = broker.account(), round(skew / timedelta(milliseconds=1))
+    return Heard(clock.now(), skew_ms, _refusal(account), broker.key_venue, account.account_number, quotes)
 
 
 def link_of(connection: psycopg.Connection, account_id: str, heard: Heard) -> BrokerLink:
     """What the review may know of the broker of an account."""
     streamed_at = stream_seen_at(connection, account_id)
     return BrokerLink(
+        venue=heard.venue,
+        account_number=heard.account_number,
         clock_skew_ms=heard.clock_skew_ms,
         heartbeat_at=seen_at(connection, account_id, RISK_WATCH),
         reconciled_at=newest_agreement(connection, account_id),

@@ -103,6 +103,11 @@ class Broker(Protocol):
 
     name: str
 
+    @property
+    def key_venue(self) -> str:
+        """What the key in use is for: the broker, and whether paper or live."""
+        ...
+
     def account(self) -> BrokerAccount: ...
 
     def clock(self) -> BrokerClock: ...

@@ -52,6 +52,10 @@ class SimulatedBroker:
     def __post_init__(self) -> None:
         self.venue.listeners.append(self._pass_on)
 
+    @property
+    def key_venue(self) -> str:
+        return self.name
+
     def account(self) -> BrokerAccount:
         return self.venue.account()
 

@@ -34,9 +34,12 @@ class OrderTerms:
 class BrokerLink:
     """What is known of a broker that is a real one, and of those who watch the account there. All times UTC.
 
-    `quotes` are bid and ask in USD by symbol. `clock_skew_ms` is our clock less the broker's.
+    `quotes` are bid and ask in USD by symbol. `clock_skew_ms` is our clock less the broker's. `venue` is where the key
+    in use is for (`alpaca-paper`), `account_number` whose account the broker says that it opens.
     """
 
+    venue: str | None = None
+    account_number: str | None = None
     clock_skew_ms: int | None = None
     heartbeat_at: datetime | None = None
     reconciled_at: datetime | None = None
@@ -50,6 +53,7 @@ class Circumstances:
     """newest_close: of the bars that are collected, the newest close due by now; reference_at: that of the reference
     prices. approved_at: when the order was approved, None while it is reviewed. link: None at a simulated broker.
     entries: the terms of orders that open or enlarge a position, by strategy, where they are not `terms`.
+    configured_number: that of the one account that may trade at a real one.
     """
 
     account_id: str
@@ -63,3 +67,4 @@ class Circumstances:
     link: BrokerLink | None = None
     is_margin_account: bool = True
     entries: Mapping[str, OrderTerms] = field(default_factory=dict)
+    configured_number: str | None = None

@@ -18,8 +18,8 @@ KELLY_PART = Decimal("0.5")
 KELLY_CAP = Decimal("0.10")
 KELLY_TRADES = 20
 """With fewer closed trades their statistics say nothing yet."""
-KELLY_BEFORE = Decimal("0.02")
-"""The share of equity until then."""
+KELLY_BOOTSTRAP = Decimal("0.02")
+"""The bootstrap: the fixed share of equity with which the sample of closed trades is built. Nothing is resampled."""
 
 
 class SizingReason(StrEnum):
@@ -155,7 +155,7 @@ def kelly(
     is_continuous: bool = False,
     cap: Decimal = ONE,
 ) -> Sizing:
-    """Half of Kelly's fraction of equity, at most 10 % of it and at most `cap`; 2 % before 20 trades are closed.
+    """Half of Kelly's fraction of equity, at most 10 % of it and at most `cap`; the bootstrap of 2 % below 20 trades.
 
     `trades` are the returns of the closed trades on what they were entered for. Without an edge the size is zero.
     """
@@ -169,7 +169,7 @@ def kelly(
     # Sorted, so that no rounding depends on which of two trades of one moment was booked first.
     known = sorted(trades)
     if len(known) < KELLY_TRADES:
-        weight, reason = KELLY_BEFORE, SizingReason.TOO_FEW_TRADES
+        weight, reason = KELLY_BOOTSTRAP, SizingReason.TOO_FEW_TRADES
     else:
         fraction = _of_returns(known) if is_continuous else _of_wins(known)
         inputs |= {"fraction": plain(fraction)}

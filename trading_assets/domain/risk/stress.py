@@ -16,7 +16,7 @@ VOLATILITY_FACTOR = 2.0
 
 
 class MarketMove(NamedTuple):
-    """A fall of the market from the index level `before` to `after`."""
+    """A fall of the market from the level `before` to `after`; `source`: of which index, when, and what confirms it."""
 
     scenario: str
     before: float
@@ -30,8 +30,18 @@ class MarketMove(NamedTuple):
 
 MARKET_MOVES = (
     MarketMove("1987-10-19", 282.70, 224.84, "S&P 500, closes of 1987-10-16 and 1987-10-19: one session"),
-    MarketMove("2008-10", 1166.36, 848.92, "S&P 500, closes of 2008-09-30 and 2008-10-27, the lowest of the month"),
-    MarketMove("2020-03", 2954.22, 2237.40, "S&P 500, closes of 2020-02-28 and 2020-03-23, the lowest of the month"),
+    MarketMove(
+        "2008-10",
+        1166.36,
+        848.92,
+        "S&P 500, closes of 2008-09-30 and 2008-10-27, the lowest of the month: data set sp500 of the package arch 8.0",
+    ),
+    MarketMove(
+        "2020-03",
+        2954.22,
+        2237.40,
+        "S&P 500, closes of 2020-02-28, which no data set at hand confirms, and 2020-03-23, the lowest of the month",
+    ),
 )
 VOLATILITY_DOUBLED = "volatility doubled"
 LARGEST_HALVED = "largest position halved"

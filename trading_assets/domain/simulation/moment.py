@@ -93,6 +93,7 @@ class Rules:
     breakers: Mapping[str, BreakerRule] = field(default_factory=dict)
     protections: Sequence[Protection] = ()
     broker: str = SIMULATED
+    account_number: str | None = None
     is_margin_account: bool = True
     capital: Mapping[str, Decimal] = field(default_factory=dict)
     entries: Mapping[str, EntryPlan] = field(default_factory=dict)

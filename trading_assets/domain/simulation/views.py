@@ -56,6 +56,7 @@ def circumstances(
         # Of a real broker that nothing is heard of, everything is missing, and so no order passes there.
         link=None if account.broker == SIMULATED else account.link or BrokerLink(),
         is_margin_account=rules.is_margin_account,
+        configured_number=rules.account_number,
     )
 
 

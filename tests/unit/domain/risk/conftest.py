@@ -30,6 +30,7 @@ ORDINARY_DAY = Circumstances(
     account_id="simulated",
     broker="simulated",
     configured_broker="simulated",
+    configured_number="PA1234",
     terms=OrderTerms(placement="later", cut_off_at=CLOSE + timedelta(days=3)),
     newest_close=CLOSE,
     reference_at=CLOSE,
@@ -37,6 +38,8 @@ ORDINARY_DAY = Circumstances(
 )
 
 WELL = BrokerLink(
+    venue="simulated",
+    account_number="PA1234",
     clock_skew_ms=0,
     heartbeat_at=CLOSE,
     reconciled_at=CLOSE,

@@ -94,6 +94,7 @@ NEEDS: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[str, tuple[Any
     ("RC-29a", AT_BROKER, {}, [("circumstances.link.heartbeat_at", (None,))]),
     ("RC-29b", AT_BROKER, {}, [("circumstances.link.reconciled_at", (None,))]),
     ("RC-29c", AT_BROKER, {}, [("circumstances.link.connected_at", (None,))]),
+    ("RC-40", AT_BROKER, {}, [("circumstances.link.venue", (None,)), ("circumstances.link.account_number", (None,))]),
     ("RC-19", {}, {}, [("qty", ABSENT)]),
     ("RC-34", {}, {}, [("start_equity_usd", NOT_POSITIVE)]),
     ("RC-32", {}, {}, [QTY]),

@@ -143,6 +143,16 @@ def test_kelly_before_twenty_trades_takes_two_percent() -> None:
 
 
 @pytest.mark.parametrize("is_continuous", [False, True])
+@pytest.mark.parametrize(("one", "at_twenty"), [(WIN, 10_000), (LOSS, 0)])
+def test_bootstrap_ends_with_the_twentieth_trade_however_the_trades_went(
+    one: Decimal, at_twenty: int, is_continuous: bool
+) -> None:
+    nineteen, twenty = (kelly(D(100_000), D(1), [one] * count, is_continuous=is_continuous) for count in (19, 20))
+    assert (nineteen.qty, nineteen.inputs["weight"], nineteen.reason) == (2_000, "0.02", SizingReason.TOO_FEW_TRADES)
+    assert (twenty.qty, twenty.reason is SizingReason.TOO_FEW_TRADES) == (at_twenty, False)
+
+
+@pytest.mark.parametrize("is_continuous", [False, True])
 @pytest.mark.parametrize("trades", [[LOSS] * 20, [WIN] * 5 + [LOSS] * 15, [D(0)] * 20])
 def test_kelly_without_an_edge_is_zero(trades: list[Decimal], is_continuous: bool) -> None:
     size = kelly(D(100_000), D(1), trades, is_continuous=is_continuous)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trading_assets.domain.risk.breakers import REGIME_BREAKERS
+from trading_assets.domain.risk.inputs import InputMissingError
 from trading_assets.domain.risk.margin_rules import DayTradingRule, day_trading_rule, maintenance_per_share
 from trading_assets.domain.risk.readings.circumstances import circumstances
 from trading_assets.domain.risk.rules.ruling import MILLION, Count, Flag, Usd
@@ -34,6 +35,18 @@ def is_own_broker(standing: Standing) -> Flag:
     """Whether the account is at the broker that is configured."""
     known = circumstances(standing)
     return known.broker == known.configured_broker
+
+
+def is_key_for_venue(standing: Standing) -> Flag:
+    """Whether the key in use is for the broker, and for paper or live, as configured; true at a simulated broker."""
+    known = circumstances(standing)
+    return known.link is None or _said(known.link.venue, "venue") == known.configured_broker
+
+
+def is_allowed_number(standing: Standing) -> Flag:
+    """Whether the key opens the account whose number is configured; true at a simulated broker."""
+    known = circumstances(standing)
+    return known.link is None or _said(known.link.account_number, "account_number") == known.configured_number
 
 
 def day_trades(case: Case) -> Count:
@@ -70,9 +83,22 @@ def is_own_account(case: Case) -> Flag:
     return case.intent.account_id == circumstances(case).account_id
 
 
+def _said(word: str | None, name: str) -> str:
+    if word is None:
+        raise InputMissingError(name)
+    return word
+
+
 def _day_trading_rule(standing: Standing) -> DayTradingRule:
     return day_trading_rule(standing.snapshot.session_date)
 
 
-OF_ACCOUNT = (day_trader_min_equity_usd, max_day_trades, regime_breakers, is_own_broker)
+OF_ACCOUNT = (
+    day_trader_min_equity_usd,
+    max_day_trades,
+    regime_breakers,
+    is_own_broker,
+    is_key_for_venue,
+    is_allowed_number,
+)
 OF_ORDER = (day_trades, is_day_trade, margin_per_share, other_margin_usd, open_breaks, is_own_account)

@@ -49,7 +49,8 @@ def resolved(unresolved_orders: Count, open_breaks: Count) -> Ruling:
     return Ruling(count < 1, count, 1, 0)
 
 
-def environment(is_own_account: Flag, is_own_broker: Flag) -> Ruling:
-    """RC-40: the order is for the account that was loaded, and that one is at the broker that is configured."""
-    is_own = is_own_account and is_own_broker
+def environment(is_own_account: Flag, is_own_broker: Flag, is_key_for_venue: Flag, is_allowed_number: Flag) -> Ruling:
+    """RC-40: the order is for the account that was loaded, at the broker that is configured; the key in use is for that
+    one, paper or live, and opens the account whose number is allowed."""
+    is_own = is_own_account and is_own_broker and is_key_for_venue and is_allowed_number
     return Ruling(is_own, is_own, True, 0)

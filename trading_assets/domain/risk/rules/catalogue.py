@@ -414,7 +414,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "RC-40",
-        "Account and broker are the configured ones",
+        "Account, broker, key and account number are the configured ones",
         account.environment,
         ReasonCode.ENVIRONMENT_MISMATCH,
         FLAG,
