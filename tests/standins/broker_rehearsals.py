@@ -162,7 +162,7 @@ def new_venue(at: datetime | None = None) -> Venue:
 @contextmanager
 def simulated() -> Iterator[VenueRehearsal]:
     venue = new_venue()
-    yield VenueRehearsal(SimulatedBroker(venue, [DIVIDEND]), venue)
+    yield VenueRehearsal(SimulatedBroker(venue, [DIVIDEND], "alpaca-paper"), venue)
 
 
 @contextmanager

@@ -42,19 +42,19 @@ LISTENING_S = 0.1
 
 @dataclass
 class SimulatedBroker:
-    """Broker over `venue`, whose time somebody else moves. `known_actions` are all corporate actions there are."""
+    """Broker over `venue`, whose time somebody else moves. `known_actions` are all corporate actions there are.
+
+    `key_venue` is the broker that it stands for in a rehearsal.
+    """
 
     venue: Venue
     known_actions: Sequence[CorporateAction] = ()
+    key_venue: str = "simulated"
     name = "simulated"
     _queues: list[queue.SimpleQueue[OrderUpdate]] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.venue.listeners.append(self._pass_on)
-
-    @property
-    def key_venue(self) -> str:
-        return self.name
 
     def account(self) -> BrokerAccount:
         return self.venue.account()

@@ -179,4 +179,5 @@ def test_account_at_a_real_broker_that_nobody_watches_is_denied() -> None:
         "RC-29a": "heartbeat_at",
         "RC-29b": "reconciled_at",
         "RC-29c": "connected_at",
+        "RC-40": "venue",
     }

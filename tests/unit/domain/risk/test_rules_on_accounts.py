@@ -142,6 +142,11 @@ EXAMPLES = [
     Example("RC-31", {"equity_usd": 90_000} | LONG, SELL | {"qty": 101}, False, 100),
     Example("RC-31", {"equity_usd": 110_000} | latched("drawdown"), BUY, False, 0),
     Example("RC-31", latched("daily_loss"), BUY, True),
+    Example("RC-40", {"day": {"link": {}}}, BUY, True),
+    Example("RC-40", {"day": {"link": {"venue": "alpaca-live"}}}, BUY, False, 0),
+    Example("RC-40", {"day": {"link": {"account_number": "PA1235"}}}, BUY, False, 0),
+    Example("RC-40", {"day": {"link": {}, "configured_number": None}}, BUY, False, 0),
+    Example("RC-40", {"day": {"link": {}, "configured_broker": "alpaca-live"}}, BUY, False, 0),
 ]
 
 RULE_OF = {rule.rule_id: rule for rule in RULES}

@@ -39,14 +39,12 @@ def is_own_broker(standing: Standing) -> Flag:
 
 def is_key_for_venue(standing: Standing) -> Flag:
     """Whether the key in use is for the broker, and for paper or live, as configured; true at a simulated broker."""
-    known = circumstances(standing)
-    return known.link is None or _said(known.link.venue, "venue") == known.configured_broker
+    return _is_as_configured(standing, "venue", circumstances(standing).configured_broker)
 
 
 def is_allowed_number(standing: Standing) -> Flag:
     """Whether the key opens the account whose number is configured; true at a simulated broker."""
-    known = circumstances(standing)
-    return known.link is None or _said(known.link.account_number, "account_number") == known.configured_number
+    return _is_as_configured(standing, "account_number", circumstances(standing).configured_number)
 
 
 def day_trades(case: Case) -> Count:
@@ -83,10 +81,17 @@ def is_own_account(case: Case) -> Flag:
     return case.intent.account_id == circumstances(case).account_id
 
 
-def _said(word: str | None, name: str) -> str:
-    if word is None:
+def _is_as_configured(standing: Standing, name: str, configured: str | None) -> bool:
+    """Whether that is what the link says; of an account at another broker nothing is."""
+    known = circumstances(standing)
+    if known.link is None:
+        return True
+    if known.broker != known.configured_broker:
+        return False
+    said: str | None = getattr(known.link, name)
+    if said is None:
         raise InputMissingError(name)
-    return word
+    return said == configured
 
 
 def _day_trading_rule(standing: Standing) -> DayTradingRule:
