@@ -15,6 +15,7 @@ from trading_assets.defs.execution import assets as execution
 from trading_assets.defs.execution import invariants, reconciliation
 from trading_assets.defs.execution import jobs as execution_jobs
 from trading_assets.defs.execution import sensors as execution_sensors
+from trading_assets.defs.execution.scenarios import review_scenario_job
 from trading_assets.defs.ingestion import (
     archives,
     broker_calendar,
@@ -35,7 +36,6 @@ from trading_assets.defs.resources import RESOURCES
 from trading_assets.defs.risk import assets as risk
 from trading_assets.defs.risk import jobs as risk_jobs
 from trading_assets.defs.risk import trading_states
-from trading_assets.defs.risk.scenarios import review_scenario_job
 from trading_assets.defs.strategy import backtests
 from trading_assets.defs.strategy.assets import strategy_assets
 from trading_assets.defs.strategy.jobs import set_strategy_status_job

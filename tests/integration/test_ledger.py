@@ -121,6 +121,8 @@ DERIVED = (
     "risk.limit_checks",
     "risk.portfolio_risk",
     "risk.position_risk",
+    "risk.scenario_verdicts",
+    "risk.scenarios",
     "risk.sector_risk",
     "risk.stress_results",
 )

@@ -26,8 +26,8 @@ from trading_assets.adapters.postgres.quality import hold_gates, write_gates
 from trading_assets.adapters.postgres.scenarios import effects, scenario, scenarios
 from trading_assets.adapters.postgres.strategy import store_targets, targets_between
 from trading_assets.adapters.sample import SampleSource
+from trading_assets.defs.execution.scenarios import review_scenario_job
 from trading_assets.defs.execution.trading_desk import TradingDesk
-from trading_assets.defs.risk.scenarios import review_scenario_job
 from trading_assets.domain.backtest import MarketRecord
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.strategy.targets import combine
