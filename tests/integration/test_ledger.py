@@ -17,6 +17,7 @@ import pandas as pd
 import psycopg
 import pytest
 from psycopg import sql
+from standins.accounts import facts
 
 from trading_assets.adapters.errors import LedgerConflict, NotFound
 from trading_assets.adapters.postgres import ledger, market
@@ -28,11 +29,13 @@ from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.bars import BAR_COLUMNS, Bar
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
+from trading_assets.domain.risk.breakers import Breaker, BreakerRule
 from trading_assets.domain.risk.limits import RiskLimits
+from trading_assets.domain.risk.protections import Protection, ProtectionKind
 from trading_assets.domain.risk.standings import always_tradable
 from trading_assets.domain.simulation import Account, Moment, Rules, open_book, walk
 from trading_assets.domain.strategy.targets import Target
-from trading_assets.domain.values import Timeframe, decimal_of
+from trading_assets.domain.values import ReasonCode, Timeframe, decimal_of
 
 D = Decimal
 FIRST, LAST = date(2012, 11, 19), date(2012, 11, 29)
@@ -55,6 +58,18 @@ RULES = Rules(LIMITS, FillModel(slippage_bps=D(5), volume_limit=D("0.1")))
 PROTECTED = replace(
     RULES, exits={"s": ExitPlan(D("0.02"), D("0.03"), D("0.025")), "t": ExitPlan(trailing_stop=D("0.015"))}
 )
+# Whatever an account remembers of its past has a say here.
+MINDFUL = replace(
+    PROTECTED,
+    limits=replace(LIMITS, max_session_orders=12, max_session_turnover=D(3), max_session_reversals=2),
+    breakers={Breaker.CONSECUTIVE_LOSSES: BreakerRule(3, clears_after_sessions=1)},
+    protections=[
+        Protection(ProtectionKind.STOPLOSS_GUARD, 2, 4, timeframe=Timeframe.HOUR),
+        Protection(ProtectionKind.MAX_DRAWDOWN, 2, 4, max_drawdown=D("0.01"), timeframe=Timeframe.HOUR),
+    ],
+)
+SMALL = 20_000
+"""USD, too few to day trade as often as one likes."""
 ACTIONS = [
     CorporateAction("IBM", DIVIDEND_ON, ActionKind.CASH_DIVIDEND, amount_usd=D("0.55"), pay_date=PAID_ON),
     CorporateAction("MSFT", SPLIT_ON, ActionKind.SPLIT, split_ratio=D("1.5")),
@@ -171,11 +186,11 @@ def moments(frame: pd.DataFrame) -> list[Moment]:
 class Life:
     """An account that lived through the bars, with a copy of it at every close."""
 
-    def __init__(self, database: Database, rules: Rules = RULES) -> None:
+    def __init__(self, database: Database, rules: Rules = RULES, cash: int = 100_000) -> None:
         self.frame = hourly_bars()
         with database.transaction() as connection:
             market.store_bars(connection, self.frame)
-            record = ledger.open_account(connection, "simulated", "0badcafe", FIRST, D(100_000))
+            record = ledger.open_account(connection, "simulated", "0badcafe", FIRST, D(cash))
         self.account_id = record.account_id
         account, self.journal = open_book(record.account_id, record.opening_cash_usd, session(FIRST))
         self.stages: list[Account] = []
@@ -428,29 +443,6 @@ def test_unsent_approvals_are_those_without_an_order(life: Life, database: Datab
 # Reading back -------------------------------------------------------------------------------------
 
 
-def facts(account: Account) -> dict[str, Any]:
-    book = account.book
-    needed = {symbol for (_, symbol), position in book.positions.items() if position.qty}
-    needed |= {working.order.symbol for working in account.working.values()}
-    return {
-        "money": (book.cash, book.receivables, book.equity, book.dividends, book.fees, book.flows),
-        "pending": sorted(book.pending),
-        "positions": {key: (one.qty, one.cost_usd, one.realised_usd) for key, one in book.positions.items()},
-        "marks": {symbol: book.marks.get(symbol) for symbol in needed},
-        "high_water_mark": book.high_water_mark,
-        "working": account.working,
-        "tripped": account.tripped,
-        "breaker_events": account.breaker_events,
-        "session_fills": sorted(account.session_fills, key=lambda fill: fill.execution_id),
-        "start_equity_usd": account.start_equity_usd,
-        "session_orders": sorted(account.session_orders),
-        "day_trades": account.day_trades,
-        "unsettled": sorted(fill.execution_id for fill in account.unsettled),
-        "session_date": account.session_date,
-        "as_of": account.as_of,
-    }
-
-
 def test_load_account_equals_the_account_in_memory_after_every_close(recorded: Life, database: Database) -> None:
     assert any(stage.tripped for stage in recorded.stages)
     assert any(stage.book.receivables for stage in recorded.stages)
@@ -477,10 +469,36 @@ def test_load_account_restores_every_leg_of_every_group_after_every_close(protec
             assert facts(loaded) == facts(stage)
 
 
-@pytest.mark.parametrize("rules", [RULES, PROTECTED], ids=["plain", "protected"])
-def test_load_account_hour_by_hour_and_going_on_equals_walking_at_once(database: Database, rules: Rules) -> None:
-    life = Life(database, rules)
-    account, journal = open_book(life.account_id, D(100_000), session(FIRST))
+def test_load_account_restores_what_is_counted_of_the_past_after_every_close(database: Database) -> None:
+    life = Life(database, MINDFUL, SMALL)
+    life.record(database)
+    assert any(stage.day_trades for stage in life.stages)
+    assert any(stage.cleared_at for stage in life.stages)
+    assert any(stage.unsettled for stage in life.stages)
+    reasons = {code for verdict in life.journal.verdicts for code in verdict.reason_codes}
+    assert reasons >= {
+        ReasonCode.DAY_TRADES_EXCEED_LIMIT,
+        ReasonCode.SESSION_REVERSALS_EXCEED_LIMIT,
+        ReasonCode.PROTECTION_LOCKED,
+    }
+    with database.transaction() as connection:
+        for stage in life.stages:
+            assert stage.as_of is not None
+            loaded = ledger.load_account(connection, life.account_id, stage.as_of)
+            assert loaded is not None
+            assert facts(loaded) == facts(stage)
+
+
+@pytest.mark.parametrize(
+    ("rules", "cash"),
+    [(RULES, 100_000), (PROTECTED, 100_000), (MINDFUL, SMALL)],
+    ids=["plain", "protected", "mindful"],
+)
+def test_load_account_hour_by_hour_and_going_on_equals_walking_at_once(
+    database: Database, rules: Rules, cash: int
+) -> None:
+    life = Life(database, rules, cash)
+    account, journal = open_book(life.account_id, D(cash), session(FIRST))
     for moment in moments(life.frame):
         walk(account, [moment], rules, {}, (), journal)
         life.record(database, journal)

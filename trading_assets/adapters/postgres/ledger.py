@@ -6,7 +6,7 @@ One writer at a time: whoever loads an account to change it does so in a transac
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,15 +18,16 @@ from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.account_terms import account_name
 from trading_assets.adapters.errors import LedgerConflict
-from trading_assets.adapters.postgres.account_activity import past_day_trades, past_unsettled_sales, session_orders
 from trading_assets.adapters.postgres.database import Table, append_once, merge
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.adapters.postgres.roles import RISK_ROLE, in_role
-from trading_assets.domain.execution.ledger import Activity, Fill, Record, fold
+from trading_assets.domain import simulation
+from trading_assets.domain.execution.ledger import Activity, Fill, Record
 from trading_assets.domain.execution.orders import STOPS, TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
-from trading_assets.domain.journal import Approval, BreakerEvent, BreakerState, EquityPoint, Journal, PositionSnapshot
+from trading_assets.domain.journal import Approval, BreakerEvent, EquityPoint, Journal, PositionSnapshot
+from trading_assets.domain.risk.activity import SentOrder
 from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
-from trading_assets.domain.simulation import SIMULATED, Account
+from trading_assets.domain.simulation import SIMULATED, Account, Recorded, restored
 from trading_assets.domain.values import ReasonCode, Side
 from trading_assets.settings import SettingsError
 
@@ -154,71 +155,54 @@ def load_account(connection: psycopg.Connection, account_id: str, as_of: datetim
     if not points:
         return None
     newest = points[0]
-    fills = select(connection, Fill, _FILLS, **known)
-    records: list[Record] = [*fills, *select(connection, Activity, _ACTIVITIES, **known)]
-    book = fold(account_id, records)
-    book.settle(newest.session_date)
-    book.mark(dict(connection.execute(_MARKS, {**known, "session_date": newest.session_date}).fetchall()))
-    book.high_water_mark = newest.high_water_mark_usd
-    breaker_events = select(connection, BreakerEvent, NEWEST_BREAKER_EVENTS, **known)
-    return Account(
-        book=book,
-        broker=_broker(connection, account_id),
-        working=_working_orders(connection, fills, **known),
-        tripped={event.breaker: event for event in breaker_events if event.state == BreakerState.TRIPPED},
-        breaker_events={event.breaker: event.event_no for event in breaker_events},
-        cleared_at={event.breaker: event.at for event in breaker_events if event.state == BreakerState.CLEARED},
-        stop_orders={name for (name,) in connection.execute(_STOP_ORDERS, {**known, "stops": list(STOPS)})},
-        session_fills=[fill for fill in fills if fill.session_date == newest.session_date],
-        session_orders=session_orders(connection, account_id, newest.session_date, as_of),
-        day_trades=past_day_trades(connection, account_id, fills, newest.session_date),
-        unsettled=past_unsettled_sales(fills, newest.session_date),
-        start_equity_usd=points[1].equity_usd if len(points) > 1 else newest.flows_usd,
-        session_date=newest.session_date,
-        as_of=newest.at,
+    records = _records(connection, **known)
+    stops = connection.execute(_STOP_ORDERS, {**known, "stops": list(STOPS)})
+    return restored(
+        Recorded(
+            broker=_broker(connection, account_id),
+            newest=newest,
+            start_equity_usd=points[1].equity_usd if len(points) > 1 else newest.flows_usd,
+            records=records,
+            working=_working_orders(connection, records, **known),
+            breaker_events=select(connection, BreakerEvent, NEWEST_BREAKER_EVENTS, **known),
+            stop_orders={name for (name,) in stops},
+            sent_orders=select(connection, SentOrder, _SENT_ORDERS, **known, day=newest.session_date),
+            marks=dict(connection.execute(_MARKS, {**known, "session_date": newest.session_date}).fetchall()),
+            held_after=lambda day: dict(connection.execute(_HELD, (account_id, day)).fetchall()),
+        )
     )
 
 
 def records_after(connection: psycopg.Connection, account_id: str, after: datetime, until: datetime) -> list[Record]:
     """What was booked after `after` and up to `until` (UTC)."""
-    known: dict[str, Any] = {"account_id": account_id, "as_of": until}
-    fills = [fill for fill in select(connection, Fill, _FILLS, **known) if fill.booked_at > after]
-    return [*fills, *(one for one in select(connection, Activity, _ACTIVITIES, **known) if one.at > after)]
+    records = _records(connection, account_id, until)
+    return [one for one in records if (one.booked_at if isinstance(one, Fill) else one.at) > after]
 
 
 def working_orders(connection: psycopg.Connection, account_id: str, as_of: datetime) -> dict[str, WorkingOrder]:
     """The orders that were not over at `as_of` (UTC), by client id."""
+    return _working_orders(connection, _records(connection, account_id, as_of), account_id, as_of)
+
+
+def _records(connection: psycopg.Connection, account_id: str, as_of: datetime) -> list[Record]:
     known: dict[str, Any] = {"account_id": account_id, "as_of": as_of}
-    return _working_orders(connection, select(connection, Fill, _FILLS, **known), **known)
+    return [*select(connection, Fill, _FILLS, **known), *select(connection, Activity, _ACTIVITIES, **known)]
+
+
+def _working_orders(
+    connection: psycopg.Connection, records: Sequence[Record], account_id: str, as_of: datetime
+) -> dict[str, WorkingOrder]:
+    live = {"account_id": account_id, "as_of": as_of, "terminal": list(TERMINAL)}
+    events = select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live)
+    ids = sorted({event.client_order_id for event in events})
+    marks = select(connection, TrailMark, _TRAIL_MARKS, ids=ids, as_of=as_of)
+    return simulation.working_orders(select(connection, Order, ORDERS_BY_ID, ids=ids), events, marks, records)
 
 
 def _broker(connection: psycopg.Connection, account_id: str) -> str:
     row = connection.execute("select broker from execution.accounts where account_id = %s", (account_id,)).fetchone()
     assert row is not None  # noqa: S101  whoever has equity has an account
     return str(row[0])
-
-
-def _working_orders(
-    connection: psycopg.Connection, fills: Iterable[Fill], account_id: str, as_of: datetime
-) -> dict[str, WorkingOrder]:
-    filled: dict[str, Decimal] = defaultdict(Decimal)
-    for fill in fills:
-        filled[fill.client_order_id] += fill.qty
-    for name, qty in connection.execute(_BUSTED, {"account_id": account_id, "as_of": as_of}):
-        filled[name] -= qty
-    events: dict[str, list[OrderEvent]] = defaultdict(list)
-    live = {"account_id": account_id, "as_of": as_of, "terminal": list(TERMINAL)}
-    for event in select(connection, OrderEvent, _LIVE_ORDER_EVENTS, **live):
-        events[event.client_order_id].append(event)
-    marks: dict[str, list[TrailMark]] = defaultdict(list)
-    for mark in select(connection, TrailMark, _TRAIL_MARKS, ids=list(events), as_of=as_of):
-        marks[mark.client_order_id].append(mark)
-    return {
-        order.client_order_id: WorkingOrder.from_events(
-            order, events[order.client_order_id], filled[order.client_order_id], marks[order.client_order_id]
-        )
-        for order in select(connection, Order, ORDERS_BY_ID, ids=list(events))
-    }
 
 
 def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: date, last: date) -> dict[str, Verdict]:
@@ -452,10 +436,6 @@ _ACTIVITIES: LiteralString = """
     select activity_id, account_id, kind, at, settles_on, session_date, strategy, symbol, qty_delta, amount_usd, detail
     from execution.activities where account_id = %(account_id)s and at <= %(as_of)s
 """
-_BUSTED: LiteralString = """
-    select detail ->> 'client_order_id', abs(qty_delta) from execution.activities
-    where account_id = %(account_id)s and at <= %(as_of)s and kind = 'bust' and detail ? 'client_order_id'
-"""
 # The newest close of every symbol, as far back as an order may have been decided on it; for what is held, the mark that
 # the account itself recorded. Where a close is known by the hour and by the day, the account traded on the hours.
 _MARKS: LiteralString = """
@@ -497,6 +477,18 @@ ORDERS_BY_ID: LiteralString = """
 _STOP_ORDERS: LiteralString = """
     select client_order_id from execution.orders
     where account_id = %(account_id)s and submitted_at <= %(as_of)s and order_type = any(%(stops)s)
+"""
+# The orders decided on in a session; legs are none.
+_SENT_ORDERS: LiteralString = """
+    select orders.intent_id, orders.strategy, orders.symbol, orders.side, orders.qty,
+           orders.qty * verdicts.reference_price as value_usd, orders.submitted_at as at
+    from execution.orders
+    join risk.verdicts using (intent_id)
+    where orders.account_id = %(account_id)s and orders.session_date = %(day)s and orders.submitted_at <= %(as_of)s
+      and orders.parent_order_id is null
+"""
+_HELD: LiteralString = """
+    select symbol, sum(qty) from execution.positions where account_id = %s and session_date = %s group by symbol
 """
 _TRAIL_MARKS: LiteralString = """
     select client_order_id, at, session_date, mark_price from execution.trail_marks

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from trading_assets.domain.execution.entries import FOR_THE_DAY, EntryPlan
-from trading_assets.domain.execution.ledger import Fill
+from trading_assets.domain.execution.ledger import Fill, replay_key
 from trading_assets.domain.execution.order_matrix import phase_at, placement
 from trading_assets.domain.execution.order_times import cut_off
 from trading_assets.domain.execution.orders import (
@@ -67,6 +67,11 @@ def sent_order(order: Order, reference_price: Decimal | None) -> SentOrder:
     )
 
 
+def in_order(sent: Iterable[SentOrder]) -> list[SentOrder]:
+    """The orders as the session's activity counts them: the same order in every process, near to that of the review."""
+    return sorted(sent, key=lambda one: (one.at, one.side is Side.BUY, one.strategy, one.symbol, one.intent_id))
+
+
 def open_order(working: WorkingOrder) -> OpenOrder:
     order = working.order
     return OpenOrder(
@@ -82,8 +87,8 @@ def open_order(working: WorkingOrder) -> OpenOrder:
 
 
 def day_trades_of(fills: Iterable[Fill], held_after: Mapping[str, Decimal]) -> int:
-    """The day trades of a session with `fills`, in order, that ended with `held_after` signed shares by symbol."""
-    traded = list(fills)
+    """The day trades of a session with `fills` that ended with `held_after` signed shares by symbol."""
+    traded = sorted(fills, key=replay_key)
     return count_day_trades(_before(traded, held_after), [_trade(fill) for fill in traded])
 
 
@@ -113,19 +118,24 @@ def day_trade_record(
     if rule.max_day_trades is None or equity_usd >= rule.min_equity_usd:
         return None
     counts = dict(past)
-    traded = list(fills)
+    traded = sorted(fills, key=replay_key)
     if at >= session(day).closes_at:
         counts[day] = day_trades_of(traded, held)
         day, traded = next_session(day), []
     first = day
     for _ in range(PATTERN_SESSIONS - 1):
         first = previous_session(first)
-    pending = [Trade(one.order.symbol, one.order.side, one.remaining) for one in working]
+    pending = [Trade(one.order.symbol, one.order.side, one.remaining) for one in sorted(working, key=_when)]
     return DayTradeRecord(
         past=sum(count for one, count in counts.items() if first <= one < day),
         held=_before(traded, held),
         trades=[*map(_trade, traded), *pending],
     )
+
+
+def _when(working: WorkingOrder) -> tuple[datetime, bool, str, str, str]:
+    order = working.order
+    return order.submitted_at, order.side is Side.BUY, order.strategy, order.symbol, order.client_order_id
 
 
 def _before(fills: Iterable[Fill], held_after: Mapping[str, Decimal]) -> dict[str, Decimal]:

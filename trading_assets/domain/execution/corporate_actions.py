@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 from trading_assets.domain.execution.ids import activity_id
-from trading_assets.domain.execution.ledger import MARK_PRICE_DETAIL, Activity, ActivityKind, Book
+from trading_assets.domain.execution.ledger import MARK_PRICE_DETAIL, Activity, ActivityKind, Book, replay_key
 from trading_assets.domain.execution.orders import SPLIT_DETAIL, TERMINAL, OrderEvent, OrderStatus, WorkingOrder
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.values import QTY_STEP, ZERO, money, plain
@@ -93,17 +93,18 @@ class _Desk:
 
     def settle_fractions(self) -> None:
         """Cash at the open for the fractional rest of what splits and exchanges left."""
+        rests = []
         for symbol, (action, detail) in self._fractions.items():
             for strategy, qty in _holders(self.book, symbol):
                 if rest := qty - qty.to_integral_value(ROUND_DOWN):
                     price = self.book.marks[symbol]
                     amount = money(rest * price)
                     more = {**detail, MARK_PRICE_DETAIL: plain(price)}
-                    self._apply(self._record(action, ActivityKind.CASH_IN_LIEU, strategy, symbol, -rest, amount, more))
+                    rests.append(self._record(action, ActivityKind.CASH_IN_LIEU, strategy, symbol, -rest, amount, more))
+        self._apply_all(rests)
 
     def pay_out(self) -> None:
-        for activity in self._payouts:
-            self._apply(activity)
+        self._apply_all(self._payouts)
 
     def _split(self, action: CorporateAction) -> None:
         ratio, holders = action.own_shares, _holders(self.book, action.symbol)
@@ -217,6 +218,11 @@ class _Desk:
             amount_usd=amount,
             detail=detail,
         )
+
+    def _apply_all(self, activities: Iterable[Activity]) -> None:
+        """What may close positions is booked in the order in which the record is read: it is that of the trades."""
+        for activity in sorted(activities, key=replay_key):
+            self._apply(activity)
 
     def _apply(self, activity: Activity) -> None:
         self.book.apply_activity(activity)

@@ -19,6 +19,7 @@ from trading_assets.domain.simulation.loop import (
 )
 from trading_assets.domain.simulation.moment import SIMULATED, Moment, Rules
 from trading_assets.domain.simulation.phase_one import advance
+from trading_assets.domain.simulation.restored import Recorded, restored, working_orders
 from trading_assets.domain.simulation.views import account_snapshot, circumstances, equity_point, position_snapshots
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "SIMULATED",
     "Account",
     "Moment",
+    "Recorded",
     "RecordedDealings",
     "Rules",
     "account_snapshot",
@@ -38,8 +40,10 @@ __all__ = [
     "open_book",
     "orders_for",
     "position_snapshots",
+    "restored",
     "submit",
     "take_notice",
     "trip_breaker",
     "walk",
+    "working_orders",
 ]

@@ -56,6 +56,7 @@ def record_breaker(account: Account, event: BreakerEvent, journal: Journal) -> N
     account.breaker_events[event.breaker] = event.event_no
     if event.state is BreakerState.TRIPPED:
         account.tripped[event.breaker] = event
+        account.cleared_at.pop(event.breaker, None)
     else:
         account.tripped.pop(event.breaker, None)
         account.cleared_at[event.breaker] = event.at

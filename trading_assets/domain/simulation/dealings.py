@@ -6,7 +6,7 @@ Everything else that a moment does to an account is the same for both, and belon
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -76,8 +76,14 @@ class SimulatedDealings:
         drop_finished(account)
 
     def trade(self, account: Account, moment: Moment, journal: Journal) -> None:
-        for bar in moment.bars:
-            self._take_fills(account, bar, moment, journal)
+        """What the bars execute, booked in the order in which it happened, whichever symbol it was."""
+        fills = [fill for bar in moment.bars for fill in self._executed(account, bar, moment.session, journal)]
+        fills.sort(key=replay_key)
+        for fill in fills:
+            account.book.apply_fill(fill)
+        account.session_fills.extend(fills)
+        journal.fills.extend(fills)
+        drop_finished(account)
 
     def end(self, account: Account, moment: Moment, journal: Journal) -> None:
         session = moment.session
@@ -92,11 +98,10 @@ class SimulatedDealings:
     def follow(self, account: Account, moment: Moment, journal: Journal) -> None:
         follow_held(account, moment.at, moment.session, journal)
 
-    def _take_fills(self, account: Account, bar: Bar, moment: Moment, journal: Journal) -> None:
+    def _executed(self, account: Account, bar: Bar, session: Session, journal: Journal) -> Sequence[Fill]:
         orders = [working for working in account.working.values() if working.order.symbol == bar.symbol]
         if not orders:
-            return
-        session = moment.session
+            return ()
         auctions = Auctions(has_opening=bar.ts == session.opens_at, has_closing=bar.closes_at == session.closes_at)
         held: dict[str, Decimal] = {
             strategy: position.qty
@@ -104,13 +109,9 @@ class SimulatedDealings:
             if symbol == bar.symbol
         }
         work = work_bar(orders, bar, self.model, auctions, held)
-        for fill in work.fills:
-            account.book.apply_fill(fill)
-        account.session_fills.extend(work.fills)
-        journal.fills.extend(work.fills)
         journal.order_events.extend(work.events)
         journal.trail_marks.extend(work.trail_marks)
-        drop_finished(account)
+        return work.fills
 
 
 class RecordedDealings:

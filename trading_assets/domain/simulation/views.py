@@ -10,6 +10,7 @@ from decimal import Decimal
 from trading_assets.domain.execution.account_activity import (
     day_trade_record,
     entry_terms,
+    in_order,
     open_order,
     order_terms,
     proceeds_usd,
@@ -116,7 +117,7 @@ def account_snapshot(
         locks=account.locks,
         market=market,
         strategy_equity_usd=_strategy_equity(book, capital) if capital else {},
-        sent_orders=account.session_orders,
+        sent_orders=in_order(account.session_orders),
         open_orders=[open_order(working) for working in live] if known else (),
         day_trades=_day_trades(account, at, live, positions) if known and known.is_margin_account else None,
         circumstances=known,
