@@ -408,7 +408,8 @@ def _check_row(verdict: Verdict, check: CheckResult) -> tuple[Any, ...]:
         check.value,
         check.limit,
         check.allowed_qty,
-        Jsonb(dict(check.inputs)),
+        # All at once: each by itself puts all of them into words.
+        Jsonb(dict(check.inputs.items())),
     )
 
 

@@ -27,7 +27,10 @@ class Unit:
         """The exact decimal, or the word."""
         if self.words:
             return self.words[int(number)]
-        return repr(number) if isinstance(number, float) else plain(Decimal(number) / self.per_one)
+        if isinstance(number, float):
+            return repr(number)
+        whole, rest = divmod(number, self.per_one)
+        return plain(Decimal(number) / self.per_one) if rest else str(whole)
 
     def amount(self, number: float) -> float | None:
         """The number as it is stored for charts; words have none."""
