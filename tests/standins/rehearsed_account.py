@@ -62,9 +62,13 @@ class RehearsedAccount:
     clock: PassingClock = field(default_factory=lambda: PassingClock(new_york("12:00")))
     wall: PassingClock = field(default_factory=lambda: PassingClock(new_york("12:00")))
     told: list[str] = field(default_factory=list)
+    is_prepared: bool = False
+    """Whether the database is a copy of one that an account was rehearsed on."""
 
     def __post_init__(self) -> None:
         (self.strategy,) = load_strategies(self.settings)
+        if self.is_prepared:
+            return
         listed = [Instrument(symbol, symbol, "XNYS", is_tradable=True) for symbol in SYMBOLS]
         with self.database.transaction() as connection:
             store_instruments(connection, listed, "test")
