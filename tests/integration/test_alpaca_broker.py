@@ -26,7 +26,7 @@ from standins.local_alpaca.server import PAPER_KEY, SECRET, LocalAlpaca
 from standins.local_alpaca.switchboard import WIRE_FAULTS, EventFault, error, status
 
 from trading_assets.adapters import alpaca_broker
-from trading_assets.adapters.alpaca_broker import GATEWAY_NAME, ONCE, AlpacaBroker, check_answer
+from trading_assets.adapters.alpaca_broker import GATEWAY_NAME, LEAVES_WITHIN_S, ONCE, AlpacaBroker, check_answer
 from trading_assets.adapters.alpaca_stream import AlpacaStream
 from trading_assets.adapters.errors import (
     AuthFailed,
@@ -152,6 +152,23 @@ def test_submit_beyond_the_own_rate_limit_sends_nothing(
     with pytest.raises(RateLimited):
         broker.submit(ORDER)
     assert alpaca.posts() == []
+
+
+def test_submit_does_not_wait_long_for_its_turn(broker: AlpacaBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever halts the account after the order was written down would not be obeyed by one that waits to leave."""
+    patience: list[float] = []
+
+    def reserve(_limiter: Unlimited, patience_s: float) -> float:
+        patience.append(patience_s)
+        return 0.0
+
+    monkeypatch.setattr(Unlimited, "reserve", reserve)
+
+    broker.submit(ORDER)
+    broker.positions()
+    broker.suspend_trade(True)
+
+    assert patience == [LEAVES_WITHIN_S, ONCE.patience_s, ONCE.patience_s]
 
 
 def test_timeouts_are_those_of_the_submit_protocol() -> None:

@@ -55,6 +55,8 @@ KEY_PREFIXES: Mapping[Environment, str] = {"paper": "PK", "live": "AK"}
 """How the ids of Alpaca's keys begin."""
 ONCE = RetryPolicy(attempts=1, patience_s=10.0, connect_timeout_s=3.0, read_timeout_s=10.0, total_timeout_s=15.0)
 """No automatic retry at any layer."""
+LEAVES_WITHIN_S = 0.5
+"""A request for an order that would wait longer for its turn is not sent: a halt in between would not be obeyed."""
 ORDERS_A_PAGE = 500
 ACTIVITIES_A_PAGE = 100
 _NOT_SUCCESS = range(300, 600)
@@ -259,6 +261,7 @@ class AlpacaBroker:
 
         client, transport = self._client, self._transport
         transport.passes, transport.answer = passes, None
+        transport.turn_within_s = LEAVES_WITHIN_S if what == "orders" and method in {"POST", "PATCH"} else None
         send: Callable[[str, Any], object] = getattr(client, method.lower())
         with self.gateway.fetch(f"broker/{what}", path=path):
             try:

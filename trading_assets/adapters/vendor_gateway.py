@@ -163,17 +163,24 @@ class VendorGateway:
         self._store.quarantine(rows)
 
     def exchange(
-        self, method: str, url: str, send: Callable[[], Answer], accepts: Callable[[int], bool] = lambda _status: False
+        self,
+        method: str,
+        url: str,
+        send: Callable[[], Answer],
+        accepts: Callable[[int], bool] = lambda _status: False,
+        turn_within_s: float | None = None,
     ) -> Answer:
         """The vendor's answer with a status of success, or with another one that `accepts` lets through.
 
+        The request waits for its turn no longer than `turn_within_s`, by default the policy's patience.
         `send` makes the request once and raises Transient when nothing came back. Raises AdapterError.
         """
         if self._fetch is None:
             raise RuntimeError(f"Nothing may be sent to {self.vendor} outside of VendorGateway.fetch.")
         address = without_secrets(url)
+        patience_s = self.policy.patience_s if turn_within_s is None else turn_within_s
         for attempt in range(1, self.policy.attempts + 1):
-            self._sleep(self._limiter.reserve(self.policy.patience_s))
+            self._sleep(self._limiter.reserve(patience_s))
             wait = self.policy.backoff_s(attempt) * random.uniform(0.5, 1.0)  # noqa: S311  no secret depends on it
             try:
                 answer = self._send_once(self._fetch, method, address, send, accepts)

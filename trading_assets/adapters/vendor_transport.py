@@ -21,8 +21,11 @@ class GatewayAdapter(HTTPAdapter):
     """Sends the requests of a `requests.Session` through a gateway, which waits, retries and keeps the answers.
 
     `rewrite` may change the address that is really called, `accepts` lets a request's answer with a status other than
-    success through to the SDK. Neither the session nor this adapter retries by itself.
+    success through to the SDK. Neither the session nor this adapter retries by itself. `turn_within_s` bounds the wait
+    for a request's turn where that is to be shorter than the gateway's patience.
     """
+
+    turn_within_s: float | None = None
 
     def __init__(
         self,
@@ -56,7 +59,10 @@ class GatewayAdapter(HTTPAdapter):
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, headers, response.content)
 
-        self._gateway.exchange(request.method or "GET", asked, send_once, lambda status: self._accepts(asked, status))
+        def accepts(status: int) -> bool:
+            return self._accepts(asked, status)
+
+        self._gateway.exchange(request.method or "GET", asked, send_once, accepts, self.turn_within_s)
         request.url = asked
         return answered[-1]
 
