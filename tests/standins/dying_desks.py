@@ -1,6 +1,6 @@
-"""Desks of an account at a local Alpaca, each in a process of its own that dies or waits at a point that a test chooses.
+"""Desks of an account at a local Alpaca, each in a process of its own, which dies or waits at a point of choice.
 
-The points are every line that a desk tells, the edges of every transaction, and the edges of every call to the broker.
+The points are every line that a desk tells, the edges of every transaction and those of every call to the broker.
 """
 
 from __future__ import annotations
@@ -86,10 +86,11 @@ class PointedDatabase(Database):
             self.points.open_transactions += 1
             try:
                 yield connection
-                self.points.reach("commit")
+                is_change = connection.execute("select pg_current_xact_id_if_assigned()").fetchone() != (None,)
+                self.points.reach("before commit" if is_change else "end of reading")
             finally:
                 self.points.open_transactions -= 1
-        self.points.reach("committed")
+        self.points.reach("after commit" if is_change else "read")
 
 
 class PointedBroker:
@@ -114,15 +115,18 @@ class MortalAccount(RehearsedAccount):
 
     alpaca: LocalAlpaca = field(kw_only=True)
 
-    def run(self, *phases: tuple[str, Cut], patience_s: float = 1.0) -> list[End]:
+    def run(
+        self, *phases: tuple[str, Cut], patience_s: float = 1.0, meanwhile: Callable[[], object] = lambda: None
+    ) -> list[End]:
         """Run phases at once, each in a process that is cut; returns how each ended.
 
-        If the first holds, the others have `patience_s` before it is let go.
+        If the first holds, the others have `patience_s`, and `meanwhile` is done, before it is let go.
         """
         let_go = FORK.Event()
         begun = [self._begin(phases[0], let_go)]
         if phases[0][1].holds:
             wait([begun[0][1], begun[0][0].sentinel], PATIENCE_S)
+            meanwhile()
         begun += [self._begin(phase, let_go) for phase in phases[1:]]
         for process, _ in begun[1:]:
             process.join(patience_s if phases[0][1].holds else PATIENCE_S)

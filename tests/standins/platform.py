@@ -64,12 +64,15 @@ class InProcessPlatform:
         at: datetime,
         *,
         bar_source: Any = None,
+        broker: Any = None,
         instance: dg.DagsterInstance | None = None,
         jobs: Sequence[Any] = (),
     ) -> None:
         self.database, self.settings, self.clock = database, settings, SetClock(at)
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self.resources = {"database": database, "clock": self.clock, "bar_source": bar_source or SampleSource()}
+        if broker is not None:
+            self.resources["broker"] = broker
         self.definitions = definitions_of(settings, self.resources, jobs)
 
     def run(

@@ -11,44 +11,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from standins import rehearsed_account
 from standins.account_truth import untruths
-from standins.broker_rehearsals import simulated
-from standins.dying_desks import NEVER, Cut, End, MortalAccount, mortal_account, prepare
+from standins.dying_desks import NEVER, Cut, End, MortalAccount, mortal_account
 from standins.local_alpaca.switchboard import WIRE_FAULTS
-from standins.rehearsed_account import DAY, SETTINGS, RehearsedAccount, rows
+from standins.rehearsed_account import DAY
 
-from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.defs.execution import desk
 
 SEEDS = 100
 NIGHTLY_SEEDS = 1000
-WANTED = (0.2, 0.3)
-POINTS = {"decide": 38, "submit": 85, "take_fills": 40}
+POINTS = {"decide": 60, "submit": 110, "take_fills": 40}
 """A few more than a phase has: a cut beyond the last one lets it end."""
 ALLOWED = {None, "AnotherWriter"}
-
-
-@pytest.fixture(autouse=True)
-def known_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking for strategies in the installed packages takes longer than all else, and finds the same every time."""
-    found = load_strategies(SETTINGS)
-    for module in (desk, rehearsed_account):
-        monkeypatch.setattr(module, "load_strategies", lambda _settings: found)
-
-
-@pytest.fixture(scope="module")
-def prepared(new_module_database: Callable[..., Database]) -> dict[str, Database]:
-    """Databases of an account whose strategy `wants` something at the newest close, and when that is `decided`."""
-    wants = new_module_database()
-    with simulated() as rehearsal:
-        prepare(RehearsedAccount(wants, rehearsal), WANTED)
-        decided = RehearsedAccount(new_module_database(like=wants), rehearsal, is_prepared=True)
-        decided.at(rehearsal.venue.now)
-        decided.desk().decide(DAY)
-    assert rows(decided.database, "select count(*) from risk.approvals") == [(2,)]
-    return {"wants": wants, "decided": decided.database}
 
 
 def live_through(account: MortalAccount, seed: int, start: str) -> list[End]:
