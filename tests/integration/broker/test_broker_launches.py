@@ -141,13 +141,15 @@ def test_job_that_runs_again_sends_nothing_again(launches: Launches) -> None:
     assert untruths(launches.account) == []
 
 
-def test_run_that_failed_is_executed_again(launches: Launches) -> None:
-    launches.account.alpaca.switchboard.switch_on(RESET, method="GET", path="/v2/clock")
-    launches.account.alpaca.switchboard.switch_on(RESET, is_after=True)
-    assert not by_hand(launches).success
+def test_step_that_dagster_tries_again_sends_each_order_once(launches: Launches) -> None:
+    switchboard = launches.account.alpaca.switchboard
+    switchboard.switch_on(RESET, method="GET", path="/v2/clock")
+    switchboard.switch_on(RESET, is_after=True)
 
+    result = by_hand(launches)
+
+    assert [event for event in result.all_events if event.is_step_up_for_retry]
     assert by_hand(launches).success
-
     assert launches.posted() == [FAULTY, SOUND]
 
 
