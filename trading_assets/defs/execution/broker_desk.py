@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +22,7 @@ from trading_assets.adapters.clock import WallClock
 from trading_assets.adapters.order_submission import OrderSubmission, Tell, silent
 from trading_assets.adapters.postgres import ledger
 from trading_assets.adapters.postgres.broker_orders import (
+    AnotherWriter,
     sole_writer,
     unresolved_submissions,
 )
@@ -84,7 +86,8 @@ class BrokerDesk(Desk):
         with self.database.transaction() as connection:
             is_unresolved = bool(unresolved_submissions(connection, record.account_id))
         if is_unresolved:
-            with sole_writer(self.database, record.account_id, self.run_id):
+            # Whoever sends meanwhile settles what is left when it ends.
+            with suppress(AnotherWriter), sole_writer(self.database, record.account_id, self.run_id):
                 OrderSubmission(
                     self.database, self.broker, record.account_id, self.clock, self.wall, self.sleep, self.tell
                 ).settle(())
