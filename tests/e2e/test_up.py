@@ -121,7 +121,16 @@ def test_up_with_a_local_alpaca_rehearses_until_it_is_terminated_and_leaves_noth
 def test_make_hands_the_broker_on() -> None:
     project = Path(__file__).parents[2]
     stamp = Path(sys.prefix) / ".installed"
-    dry = ["make", "-n", f"--old-file={stamp}", f"VENV={sys.prefix}", "up", "BROKER=local-alpaca", "PORT=3001"]
+    dry = [
+        "make",
+        "--no-print-directory",
+        "-n",
+        f"--old-file={stamp}",
+        f"VENV={sys.prefix}",
+        "up",
+        "BROKER=local-alpaca",
+        "PORT=3001",
+    ]
     printed = subprocess.run(dry, cwd=project, capture_output=True, text=True, check=True).stdout
 
     assert printed.strip().endswith("trading_assets.cli up --port 3001 --broker local-alpaca")

@@ -63,7 +63,12 @@ def materialise(database: Database, assets: list[dg.AssetsDefinition]) -> None:
         dg.materialize(
             assets,
             instance=instance,
-            resources={"database": database, "settings": SETTINGS, "clock": Afterwards()},
+            resources={
+                "database": database,
+                "settings": SETTINGS,
+                "clock": Afterwards(),
+                "broker": dg.ResourceDefinition.none_resource(),
+            },
             tags={"dagster/asset_partition_range_start": f"{FIRST}", "dagster/asset_partition_range_end": f"{LAST}"},
         )
 

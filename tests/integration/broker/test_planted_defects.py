@@ -71,7 +71,7 @@ def test_no_lock_and_no_token(account: MortalAccount, monkeypatch: pytest.Monkey
     with account.database.transaction() as connection:
         connection.execute("drop trigger is_sent_by_the_writer on execution.submissions")
 
-    account.run(("submit", Cut("ask submit", holds=True)), ("submit", NEVER), patience_s=60)
+    account.run(("submit", Cut("ask submit", holds=True)), ("submit", NEVER), patience_s=150)
 
     assert any("is NEVER_ARRIVED, at the broker" in line for line in untruths(account))
 
