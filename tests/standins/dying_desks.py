@@ -97,8 +97,10 @@ class PointedBroker:
     def __init__(self, broker: Any, points: Points) -> None:
         self._broker, self._points = broker, points
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._broker, name)
+        if not callable(method):
+            return method
 
         def call(*arguments: Any) -> Any:
             self._points.reach(f"ask {name}")

@@ -16,25 +16,13 @@ from trading_assets.adapters.postgres.database import Database
 from trading_assets.cli.database import without_password
 
 COMMANDS = (
-    *("account", "archive", "backfill", "backtest", "breaker", "clock", "compare", "demo", "doctor", "env"),
-    *(
-        "events",
-        "flatten",
-        "halt",
-        "ledger",
-        "limit",
-        "listen",
-        "migrate",
-        "new",
-        "prove",
-        "reduce",
-        "reparse",
-        "restrict",
-    ),
-    *("resume", "sql", "status", "strategy", "sweep", "up", "whatif"),
+    *("account", "archive", "backfill", "backtest", "breaker", "breaks", "clock", "compare", "demo", "doctor", "env"),
+    *("events", "flatten", "halt", "incidents", "ledger", "limit", "listen", "migrate", "new", "prove", "reconcile"),
+    *("reduce", "reparse", "restrict", "resume", "sql", "status", "strategy", "sweep", "up", "whatif"),
 )
 # A port of the range that is never given out: nothing listens there.
 STOPPED = "postgresql://trading:hunter2@127.0.0.1:1/trading"
+STOPPED_REDIS = "redis://127.0.0.1:1/0"
 
 
 def trading(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +56,7 @@ def test_help_loads_neither_dagster_nor_the_database_driver(tmp_path: Path) -> N
     [("ledger", "hash"), ("account", "list"), ("migrate",), ("backfill", "--from", "2012-01-03", "--to", "2012-01-04")],
 )
 def test_stopped_database_is_one_line_with_advice(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    result = trading(tmp_path, *arguments, DATABASE_URL=STOPPED)
+    result = trading(tmp_path, *arguments, DATABASE_URL=STOPPED, REDIS_URL=STOPPED_REDIS)
     complaint = result.stderr + result.stdout
     assert result.returncode == 1
     assert "PostgreSQL does not answer" in complaint

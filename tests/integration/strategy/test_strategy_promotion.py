@@ -95,16 +95,20 @@ class Desk:
 
     def open_account(self, broker: str) -> str:
         """An account at `broker` for the present configuration, which traded last."""
-        settings = self.settings
+        account_id = f"{broker}-1"
         with self.database.transaction() as connection:
-            account = ledger.open_account(connection, broker, settings.fingerprint(), FIRST, Decimal(100_000))
-            ledger.use_account(connection, account.account_id)
+            connection.execute(
+                "insert into execution.accounts (account_id, broker, fingerprint, inception_session, opening_cash_usd) "
+                "values (%s, %s, %s, %s, 100000)",
+                (account_id, broker, self.settings.fingerprint(), FIRST),
+            )
+            ledger.use_account(connection, account_id)
             connection.execute(
                 "insert into strategy.targets (strategy, strategy_version, symbol, decision_at, session_date, signal, "
                 "capital_weight, target_weight) values (%s, %s, 'IBM', %s, %s, 1, 0.5, 0.05)",
                 (self.configured.name, self.configured.version, session(FIRST).closes_at, FIRST),
             )
-        return account.account_id
+        return account_id
 
     def promote(self, stage: str, *more: str) -> Result:
         return self.command("promote", "always", "--to", stage, "--by", "Ada", "--why", "it earned it", *more)
