@@ -17,6 +17,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.errors import Transient
+from trading_assets.adapters.postgres.database import session_lock
 from trading_assets.adapters.postgres.ledger import ORDERS_BY_ID
 from trading_assets.adapters.postgres.records import rows, select
 from trading_assets.domain.execution.broker_records import Acknowledgement, OrderRequest, Replacement
@@ -59,15 +60,12 @@ def sole_writer(database: Database, account_id: str, run_id: str) -> Iterator[in
     Who lost the connection that holds the lock has an older token than the next writer, and can write no submission.
     Raises AnotherWriter when somebody else sends for longer than WRITER_PATIENCE_S.
     """
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        connection.execute("select set_config('lock_timeout', %s, false)", (f"{WRITER_PATIENCE_S}s",))
-        try:
-            connection.execute("select pg_advisory_lock(%s, hashtext(%s))", (_WRITERS, account_id))
-        except psycopg.errors.LockNotAvailable as error:
+    with session_lock(database, _WRITERS, account_id, WRITER_PATIENCE_S) as connection:
+        if connection is None:
             raise AnotherWriter(
                 f"Another run sends orders of account {account_id} since more than {WRITER_PATIENCE_S} s: "
                 "look at the runs that are under way, and try again."
-            ) from error
+            )
         row = connection.execute(_BECOME_WRITER, (account_id, run_id)).fetchone()
         assert row is not None  # noqa: S101  an upsert answers its row
         yield int(row[0])

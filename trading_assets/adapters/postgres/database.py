@@ -100,6 +100,22 @@ class Database:
         return frame
 
 
+@contextmanager
+def session_lock(database: Database, space: int, name: str, patience_s: float) -> Iterator[psycopg.Connection | None]:
+    """Hold the advisory lock `name` of `space` in the block, by a connection of its own, which the block may use.
+
+    The block gets None, and no lock, when somebody else holds it for longer than `patience_s`.
+    """
+    with psycopg.connect(database.url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        connection.execute("select set_config('lock_timeout', %s, false)", (f"{patience_s}s",))
+        try:
+            connection.execute("select pg_advisory_lock(%s, hashtext(%s))", (space, name))
+        except psycopg.errors.LockNotAvailable:
+            yield None
+        else:
+            yield connection
+
+
 class _AheadWriter(QueuedLibpqWriter):
     """Sends what was written while the next blocks are made, and lets their maker be so many blocks ahead."""
 

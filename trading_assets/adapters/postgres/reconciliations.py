@@ -16,6 +16,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.errors import Transient
+from trading_assets.adapters.postgres.database import session_lock
 from trading_assets.adapters.postgres.records import select
 from trading_assets.domain.execution.breaks import Break, BreakKind
 
@@ -119,15 +120,12 @@ def comparing(database: Database, account_id: str) -> Iterator[None]:
 
     Raises Transient when another comparison or submission goes on for longer than PATIENCE_S.
     """
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        connection.execute("select set_config('lock_timeout', %s, false)", (f"{PATIENCE_S}s",))
-        try:
-            connection.execute("select pg_advisory_lock(%s, hashtext(%s))", (_COMPARISONS, account_id))
-        except psycopg.errors.LockNotAvailable as error:
+    with session_lock(database, _COMPARISONS, account_id, PATIENCE_S) as connection:
+        if connection is None:
             raise Transient(
                 f"Account {account_id} is being compared, or sends orders, since more than {PATIENCE_S} s. "
                 "Look at the runs that are under way, and try again."
-            ) from error
+            )
         yield
 
 
