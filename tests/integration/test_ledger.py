@@ -601,7 +601,7 @@ def allow_forgery(connection: psycopg.Connection, table: str) -> None:
 def test_ledger_hash_of_a_known_life_changes_only_with_what_is_recorded_of_it(
     recorded: Life, database: Database
 ) -> None:
-    assert ledger_hash(database) == "44e1d0966669a3588c476972e6bc88853069720069d1ca7845bf44fc107b3d0a"
+    assert ledger_hash(database) == "a0088231664f973743326c803b7ea1a4ef2c383098cb0cc76d8b362091931fff"
 
 
 def test_ledger_hash_covers_every_table_with_an_account() -> None:

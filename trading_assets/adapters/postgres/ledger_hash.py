@@ -60,9 +60,10 @@ PARTS = {
         "order by at"
     ),
     "order_groups": (
-        "select client_order_id, order_class, group_id, parent_order_id, entry_offset_pct, trail_usd, trail_pct "
-        "from execution.orders where account_id = {account} and (order_class <> 'simple' or "
-        "num_nonnulls(group_id, parent_order_id, entry_offset_pct, trail_usd, trail_pct) > 0) order by client_order_id"
+        "select client_order_id, order_class, group_id, parent_order_id, entry_offset_pct, trail_usd, trail_pct, "
+        "replaces_order_id from execution.orders where account_id = {account} and (order_class <> 'simple' or "
+        "num_nonnulls(group_id, parent_order_id, entry_offset_pct, trail_usd, trail_pct, replaces_order_id) > 0) "
+        "order by client_order_id"
     ),
     "sizes": (
         "select intent_id, sizing, sizing_inputs from risk.verdicts where account_id = {account} "
