@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import hypothesis
 import psycopg
@@ -24,6 +27,8 @@ hypothesis.settings.load_profile("unhurried")
 # Whoever starts the tests in the background has them ignore Ctrl-C, and so would every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+IN_MEMORY, PLENTY = Path("/dev/shm"), 8 * 1024**3  # noqa: S108  one folder in it is ours, with a name of its own
+
 MakeDatabase = Callable[..., Database]
 
 
@@ -34,6 +39,12 @@ def _with_name(url: str, name: str) -> str:
 def _administer(server_url: str, statement: str, *names: str) -> None:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
+
+
+def _leave(server_url: str, name: str) -> None:
+    """A database that is copied has no users: the connections that this process keeps to it end."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (name,))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,9 +61,20 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from trading_assets.adapters.embedded import EmbeddedPostgres
 
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("servers"), fast=True)
-    yield server.start()
-    server.stop()
+    with _fastest_folder(tmp_path_factory) as folder:
+        server = EmbeddedPostgres(folder, fast=True)
+        yield server.start()
+        server.stop()
+
+
+@contextmanager
+def _fastest_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """In memory where there is plenty: half of what a test waits for is the copying of its database."""
+    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > PLENTY:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY, prefix="trading-tests-") as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("servers")
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +93,9 @@ def _databases(postgres_server: str, template: str) -> Iterator[MakeDatabase]:
     def make(like: Database | None = None) -> Database:
         names.append(f"test_{uuid.uuid4().hex[:12]}")
         copied = like.url.rsplit("/", 1)[1] if like else template
-        _administer(postgres_server, "create database {} template {}", names[-1], copied)
+        if like:
+            _leave(postgres_server, copied)
+        _administer(postgres_server, "create database {} template {} strategy file_copy", names[-1], copied)
         return Database(_with_name(postgres_server, names[-1]))
 
     try:

@@ -615,7 +615,7 @@ def test_ledger_hash_in_two_databases_is_the_same(
 ) -> None:
     name = f"copy_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {migrated_template}")
+        connection.execute(f"create database {name} template {migrated_template} strategy file_copy")
     other = Database(f"{postgres_server.rsplit('/', 1)[0]}/{name}")
     try:
         # Elsewhere the rows arrive one session after the other and lie in another order on the disk.

@@ -357,7 +357,9 @@ def new_database(postgres_server: str, migrated_template: str) -> Iterator[Calla
         names.append(name)
         with psycopg.connect(postgres_server, autocommit=True) as connection:
             connection.execute(
-                sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, migrated_template)))
+                sql.SQL("create database {} template {} strategy file_copy").format(
+                    *map(sql.Identifier, (name, migrated_template))
+                )
             )
         return Database(postgres_server.rsplit("/", 1)[0] + "/" + name)
 

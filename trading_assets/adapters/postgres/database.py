@@ -17,15 +17,14 @@ import psycopg
 from psycopg import sql
 from psycopg.copy import QueuedLibpqWriter
 
-from trading_assets.adapters.errors import LedgerConflict, OutOfSpace, Unreachable
+from trading_assets.adapters.errors import LedgerConflict, OutOfSpace
 from trading_assets.adapters.postgres.binary_copy import ArrayRows
-from trading_assets.adapters.postgres.roles import become
+from trading_assets.adapters.postgres.connections import ARROW_READS, CONNECT_TIMEOUT_S, TRANSACTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-CONNECT_TIMEOUT_S = 5
 # With more rows than this, reading the stored ones in one go is cheaper than looking each of them up.
 LOOKED_UP_ROWS = 20_000
 
@@ -47,7 +46,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Database:
-    """Connections to `url` (postgresql://...). Holds no connection itself, so it is safe to keep and to share.
+    """Connections to `url` (postgresql://...), which the process keeps. Holds none itself: safe to keep and to share.
 
     With a `role` its transactions may do what that role may. Where the server has no such role, or does not let the
     user become it, they stay the user's own (`trading doctor` says so).
@@ -64,16 +63,7 @@ class Database:
     def transaction(self) -> Iterator[psycopg.Connection]:
         """A connection whose work is committed at the end of the block, or rolled back by an exception."""
         try:
-            connection = psycopg.connect(self.url, connect_timeout=CONNECT_TIMEOUT_S)
-        except psycopg.OperationalError as error:
-            raise Unreachable(
-                f"PostgreSQL does not answer ({str(error).strip().splitlines()[-1]}). "
-                "Start it with `make up`, or correct DATABASE_URL; `trading doctor` shows what is reachable."
-            ) from error
-        try:
-            with connection:
-                if self.role:
-                    become(connection, self.role)
+            with TRANSACTIONS.lend((self.url, self.role)) as connection:
                 yield connection
         except psycopg.errors.DiskFull as error:
             raise OutOfSpace(
@@ -86,11 +76,9 @@ class Database:
 
         Timestamps come back as UTC, numeric columns must be cast to float8 or text in the query.
         """
-        import adbc_driver_postgresql.dbapi as adbc
-
         with self.transaction() as connection:
             text = psycopg.ClientCursor(connection).mogrify(query, parameters or None)
-        with adbc.connect(self.url) as arrow_connection, arrow_connection.cursor() as cursor:
+        with ARROW_READS.lend(self.url) as arrow_connection, arrow_connection.cursor() as cursor:
             cursor.execute(text)
             return cursor.fetch_arrow_table()
 
