@@ -27,7 +27,7 @@ import pytest
 from pydantic import SecretStr
 
 from trading_assets.adapters.clock import set_replay_clock
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.domain.market.sessions import bar_bounds, next_session, session, sessions_between
@@ -200,7 +200,7 @@ class Platform:
         def sent() -> bool:
             with self.database.transaction() as connection:
                 account_id = ledger.current_account(connection)
-                return account_id is not None and not ledger.unsent_approvals(connection, account_id)
+                return account_id is not None and not reviews.unsent_approvals(connection, account_id)
 
         wait_until(sent, "the execution sensor to have every approval sent")
         wait_until(lambda: not self.runs(statuses=UNFINISHED), "the runs that the sensors started")

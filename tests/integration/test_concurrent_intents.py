@@ -14,7 +14,7 @@ import pytest
 
 from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.plugins import load_strategies
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.defs.execution.trading_desk import TradingDesk
@@ -124,7 +124,7 @@ def test_reviews_of_one_intent_each_fit_together_because_of_the_lock(prepared: D
     def decided(connection: psycopg.Connection, symbol: str) -> Journal:
         account = ledger.load_account(connection, record.account_id, NOW)
         assert account is not None
-        for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
+        for verdict, approval in reviews.unsent_approvals(connection, record.account_id):
             order = simulation.market_order(verdict.intent, approval.qty, approval.approved_at)
             account.working[order.client_order_id] = WorkingOrder.approved(order)
         target = Target(STRATEGY.name, STRATEGY.version, symbol, DAY.closes_at, DAY.date, Decimal(str(WEIGHT)))

@@ -20,7 +20,7 @@ from psycopg import sql
 from standins.accounts import facts
 
 from trading_assets.adapters.errors import LedgerConflict, NotFound
-from trading_assets.adapters.postgres import ledger, market
+from trading_assets.adapters.postgres import ledger, market, reviews
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.adapters.postgres.ledger_hash import PARTS, account_hash, ledger_hash
 from trading_assets.domain.execution.exits import ExitPlan
@@ -434,8 +434,8 @@ def test_unsent_approvals_are_those_without_an_order(life: Life, database: Datab
     )
 
     with database.transaction() as connection:
-        ((verdict, approval),) = ledger.unsent_approvals(connection, life.account_id)
-        sent = ledger.sent_intents(connection, life.account_id, FIRST, LAST)
+        ((verdict, approval),) = reviews.unsent_approvals(connection, life.account_id)
+        sent = reviews.sent_intents(connection, life.account_id, FIRST, LAST)
     assert (verdict.intent.intent_id, approval.qty) == (unsent.intent_id, unsent.qty)
     assert sent == {order.intent_id for order in life.journal.orders[:-1]}
 
@@ -517,7 +517,7 @@ def test_load_account_before_its_first_close_is_none(recorded: Life, database: D
 
 def test_recorded_verdicts_come_back_as_they_were_given(recorded: Life, database: Database) -> None:
     with database.transaction() as connection:
-        verdicts = ledger.recorded_verdicts(connection, recorded.account_id, FIRST, LAST)
+        verdicts = reviews.recorded_verdicts(connection, recorded.account_id, FIRST, LAST)
 
     assert len(verdicts) == len(recorded.journal.verdicts)
     for verdict in recorded.journal.verdicts:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.account_terms import rules_of
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.breakers import tripped_breakers
 from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.quality import read_gates
@@ -51,7 +51,7 @@ def trading_status(connection: psycopg.Connection, settings: TradingSettings, no
     expected = max(latest_closed_bar(now, timeframe).closes_at for timeframe in settings.timeframes)
     newest = _newest_close(connection, settings, now)
     tripped = tripped_breakers(connection, account_id, now).values()
-    waiting = [one for _, one in ledger.unsent_approvals(connection, account_id) if one.expires_at >= now]
+    waiting = [one for _, one in reviews.unsent_approvals(connection, account_id) if one.expires_at >= now]
     return TradingStatus(
         restrictions=[
             *of_states(in_force(concerning(changes, account_id))),

@@ -1,66 +1,32 @@
-"""The ledger in PostgreSQL: accounts, verdicts, orders, fills, and the state of an account folded from them.
+"""The ledger in PostgreSQL: accounts, orders, fills, and the state of an account folded from them.
 
 One writer at a time: whoever loads an account to change it does so in a transaction that holds the ledger's lock.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from trading_assets.adapters.account_terms import account_name
 from trading_assets.adapters.errors import LedgerConflict
 from trading_assets.adapters.postgres.database import Table, append_once, merge
-from trading_assets.adapters.postgres.records import rows, select
+from trading_assets.adapters.postgres.records import columns_of, row_of, select
+from trading_assets.adapters.postgres.reviews import record_review
 from trading_assets.adapters.postgres.roles import RISK_ROLE, in_role
 from trading_assets.domain import simulation
 from trading_assets.domain.execution.ledger import Activity, Fill, Record
 from trading_assets.domain.execution.orders import STOPS, TERMINAL, Order, OrderEvent, TrailMark, WorkingOrder
-from trading_assets.domain.journal import Approval, BreakerEvent, EquityPoint, Journal, PositionSnapshot
+from trading_assets.domain.journal import BreakerEvent, EquityPoint, Journal, PositionSnapshot
 from trading_assets.domain.risk.activity import SentOrder
-from trading_assets.domain.risk.verdicts import CheckResult, Intent, Outcome, Purpose, Verdict
 from trading_assets.domain.simulation import SIMULATED, Account, Recorded, restored
-from trading_assets.domain.values import ReasonCode, Side
 from trading_assets.settings import SettingsError
-
-R = TypeVar("R")
-T = TypeVar("T")
-
-VERDICT_COLUMNS = (
-    "intent_id",
-    "account_id",
-    "strategy",
-    "strategy_version",
-    "symbol",
-    "side",
-    "purpose",
-    "leg",
-    "decision_at",
-    "session_date",
-    "target_weight",
-    "requested_qty",
-    "approved_qty",
-    "outcome",
-    "reason_codes",
-    "reference_price",
-    "equity_usd",
-    "sizing",
-    "sizing_inputs",
-)
-# How a size came about explains it; two records agree when the sizes do.
-EXPLAINING = {"sizing", "sizing_inputs"}
-CHECK_COLUMNS = ("intent_id", "rule_id", "is_passed", "reason_code", "value", "limit_value", "allowed_qty", "inputs")
-
-VERDICTS = Table("risk.verdicts", ("intent_id",), tuple(c for c in VERDICT_COLUMNS[1:] if c not in EXPLAINING))
-CHECKS = Table("risk.verdict_checks", ("intent_id", "rule_id"), CHECK_COLUMNS[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,45 +171,6 @@ def _broker(connection: psycopg.Connection, account_id: str) -> str:
     return str(row[0])
 
 
-def recorded_verdicts(connection: psycopg.Connection, account_id: str, first: date, last: date) -> dict[str, Verdict]:
-    """The verdicts of the sessions first..last by intent id, with the answers of all rules."""
-    checks: dict[str, list[CheckResult]] = defaultdict(list)
-    for row in rows(connection, _CHECKS, account_id=account_id, first=first, last=last):
-        checks[row.pop("intent_id")].append(CheckResult(**row))
-    return {
-        row["intent_id"]: _verdict(row, checks[row["intent_id"]])
-        for row in rows(connection, _VERDICTS, account_id=account_id, first=first, last=last)
-    }
-
-
-def was_decided(connection: psycopg.Connection, account_id: str, at: datetime) -> bool:
-    """Whether the bar close `at` (UTC) has verdicts."""
-    query = "select from risk.verdicts where account_id = %s and decision_at = %s limit 1"
-    # A row without columns is an empty tuple.
-    return connection.execute(query, (account_id, at)).fetchone() is not None
-
-
-def sent_intents(connection: psycopg.Connection, account_id: str, first: date, last: date) -> set[str]:
-    """The intents of the sessions first..last that have an order."""
-    rows = connection.execute(
-        "select intent_id from execution.orders where account_id = %s and session_date between %s and %s",
-        (account_id, first, last),
-    )
-    return {intent_id for (intent_id,) in rows}
-
-
-def unsent_approvals(connection: psycopg.Connection, account_id: str) -> list[tuple[Verdict, Approval]]:
-    """Approvals that no order has used yet, expired ones included, in order of approval."""
-    unsent = rows(connection, _UNSENT, account_id=account_id)
-    return [
-        (
-            _verdict(row, []),
-            Approval(row["intent_id"], row["approval_qty"], row["approved_at"], row["expires_at"]),
-        )
-        for row in unsent
-    ]
-
-
 def newest_unseen_close(connection: psycopg.Connection, account_id: str, now: datetime) -> datetime | None:
     """The newest checked bar close up to `now`, of a symbol with an open order, that is news to the account."""
     row = connection.execute(
@@ -257,34 +184,6 @@ def newest_unseen_close(connection: psycopg.Connection, account_id: str, now: da
         {"account_id": account_id, "now": now},
     ).fetchone()
     return row[0] if row else None
-
-
-def _verdict(row: dict[str, Any], checks: Sequence[CheckResult]) -> Verdict:
-    intent = Intent(
-        intent_id=row["intent_id"],
-        account_id=row["account_id"],
-        strategy=row["strategy"],
-        strategy_version=row["strategy_version"],
-        symbol=row["symbol"],
-        side=Side(row["side"]),
-        purpose=Purpose(row["purpose"]),
-        decision_at=row["decision_at"],
-        session_date=row["session_date"],
-        target_weight=row["target_weight"],
-        qty=row["requested_qty"],
-        leg=row["leg"],
-        sizing=row["sizing"],
-        sizing_inputs=row["sizing_inputs"],
-    )
-    return Verdict(
-        intent=intent,
-        outcome=Outcome(row["outcome"]),
-        approved_qty=row["approved_qty"],
-        reason_codes=tuple(ReasonCode(code) for code in row["reason_codes"]),
-        checks=tuple(checks),
-        reference_price=row["reference_price"],
-        equity_usd=row["equity_usd"],
-    )
 
 
 def session_summaries(connection: psycopg.Connection, account_id: str, first: date, last: date) -> list[SessionSummary]:
@@ -302,7 +201,7 @@ def record(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
     A fact that is recorded already must be the same: raises LedgerConflict otherwise, and nothing is stored.
     """
     with in_role(connection, RISK_ROLE):
-        written = _record_review(connection, journal)
+        written = record_review(connection, journal)
     recorded: list[tuple[str, tuple[str, ...], type, Sequence[Any]]] = [
         ("risk.breaker_events", ("account_id", "breaker", "event_no"), BreakerEvent, journal.breaker_events),
         ("execution.orders", ("client_order_id",), Order, journal.orders),
@@ -312,34 +211,15 @@ def record(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
         ("execution.activities", ("activity_id",), Activity, journal.activities),
     ]
     for name, key, kind, facts in recorded:
-        written[name] = append_once(connection, _table(name, key, kind), _columns(kind), map(_row, facts))
+        written[name] = append_once(connection, _table(name, key, kind), columns_of(kind), map(row_of, facts))
     positions_key = ("account_id", "session_date", "strategy", "symbol")
     derived: list[tuple[str, tuple[str, ...], type, Sequence[Any]]] = [
         ("execution.equity", ("account_id", "at"), EquityPoint, journal.equity),
         ("execution.positions", positions_key, PositionSnapshot, journal.positions),
     ]
     for name, key, kind, facts in derived:
-        written[name] = merge(connection, _table(name, key, kind), _columns(kind), map(_row, facts))
+        written[name] = merge(connection, _table(name, key, kind), columns_of(kind), map(row_of, facts))
     return written
-
-
-def _record_review(connection: psycopg.Connection, journal: Journal) -> dict[str, int]:
-    return {
-        "risk.verdicts": append_once(connection, VERDICTS, VERDICT_COLUMNS, map(_verdict_row, journal.verdicts)),
-        "risk.verdict_checks": append_once(
-            connection,
-            CHECKS,
-            CHECK_COLUMNS,
-            (_check_row(verdict, check) for verdict in journal.verdicts for check in verdict.checks),
-        ),
-        # An approval is given once, at the time of the first run that computed it.
-        "risk.approvals": append_once(
-            connection,
-            Table("risk.approvals", ("intent_id",), ("qty",)),
-            _columns(Approval),
-            map(_row, journal.approvals),
-        ),
-    }
 
 
 def refuse_vanished(connection: psycopg.Connection, account_id: str, first: date, last: date, journal: Journal) -> None:
@@ -362,55 +242,7 @@ def refuse_vanished(connection: psycopg.Connection, account_id: str, first: date
 
 
 def _table(name: str, key: tuple[str, ...], kind: type) -> Table:
-    return Table(name, key, tuple(column for column in _columns(kind) if column not in key))
-
-
-def _columns(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
-
-
-def _row(fact: Any) -> list[Any]:
-    values = (getattr(fact, field.name) for field in fields(fact))
-    return [Jsonb(dict(value)) if isinstance(value, dict) else value for value in values]
-
-
-def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
-    intent = verdict.intent
-    return (
-        intent.intent_id,
-        intent.account_id,
-        intent.strategy,
-        intent.strategy_version,
-        intent.symbol,
-        intent.side,
-        intent.purpose,
-        intent.leg,
-        intent.decision_at,
-        intent.session_date,
-        intent.target_weight,
-        intent.qty,
-        verdict.approved_qty,
-        verdict.outcome,
-        list(verdict.reason_codes),
-        verdict.reference_price,
-        verdict.equity_usd,
-        intent.sizing,
-        Jsonb(dict(intent.sizing_inputs)),
-    )
-
-
-def _check_row(verdict: Verdict, check: CheckResult) -> tuple[Any, ...]:
-    return (
-        verdict.intent.intent_id,
-        check.rule_id,
-        check.is_passed,
-        check.reason_code,
-        check.value,
-        check.limit,
-        check.allowed_qty,
-        # All at once: each by itself puts all of them into words.
-        Jsonb(dict(check.inputs.items())),
-    )
+    return Table(name, key, tuple(column for column in columns_of(kind) if column not in key))
 
 
 # Queries ------------------------------------------------------------------------------------------
@@ -494,22 +326,6 @@ _HELD: LiteralString = """
 _TRAIL_MARKS: LiteralString = """
     select client_order_id, at, session_date, mark_price from execution.trail_marks
     where client_order_id = any(%(ids)s) and at <= %(as_of)s
-"""
-_CHECKS: LiteralString = """
-    select intent_id, rule_id, is_passed, reason_code, value, limit_value as "limit", allowed_qty, inputs
-    from risk.verdict_checks join risk.verdicts using (intent_id)
-    where account_id = %(account_id)s and session_date between %(first)s and %(last)s
-"""
-_VERDICTS: LiteralString = """
-    select * from risk.verdicts
-    where account_id = %(account_id)s and session_date between %(first)s and %(last)s
-"""
-_UNSENT: LiteralString = """
-    select verdicts.*, approvals.qty as approval_qty, approvals.approved_at, approvals.expires_at
-    from risk.approvals join risk.verdicts using (intent_id)
-    where account_id = %(account_id)s
-      and not exists (select from execution.orders where orders.intent_id = approvals.intent_id)
-    order by approvals.approved_at, verdicts.side desc, verdicts.strategy, verdicts.symbol
 """
 _SESSION_SUMMARIES: LiteralString = """
     with closes as (

@@ -1,8 +1,9 @@
-"""Rows as the records of the domain: text becomes the enumerations that the records ask for."""
+"""Rows as the records of the domain and back: text becomes the enumerations that the records ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import fields
 from enum import StrEnum
 from functools import cache
 from types import UnionType
@@ -10,6 +11,7 @@ from typing import Any, LiteralString, TypeVar, cast, get_args, get_type_hints
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -44,3 +46,14 @@ def _unchanged(value: T) -> T:
 
 def rows(connection: psycopg.Connection, query: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
     return connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
+
+
+def columns_of(kind: type) -> tuple[str, ...]:
+    """The columns of the table that holds records of `kind`: its fields, in their order."""
+    return tuple(field.name for field in fields(kind))
+
+
+def row_of(fact: Any) -> list[Any]:
+    """A record as a row of these columns; mappings become JSON."""
+    values = (getattr(fact, name) for name in columns_of(type(fact)))
+    return [Jsonb(dict(value)) if isinstance(value, dict) else value for value in values]

@@ -20,7 +20,7 @@ from trading_assets.adapters.broker_link import hear, link_of
 from trading_assets.adapters.broker_opening import opened_account
 from trading_assets.adapters.clock import WallClock
 from trading_assets.adapters.order_submission import OrderSubmission, Tell, silent
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.broker_orders import (
     AnotherWriter,
     sole_writer,
@@ -88,9 +88,7 @@ class BrokerDesk(Desk):
         if is_unresolved:
             # Whoever sends meanwhile settles what is left when it ends.
             with suppress(AnotherWriter), sole_writer(self.database, record.account_id, self.run_id):
-                OrderSubmission(
-                    self.database, self.broker, record.account_id, self.clock, self.wall, self.sleep, self.tell
-                ).settle(())
+                self.submission(record).settle(())
         written = Counter(take_records(self.database, self.broker, record.account_id, self.now).written)
         if Managing(self, record).manage():
             written += Counter(take_records(self.database, self.broker, record.account_id, self.clock.now()).written)
@@ -116,7 +114,7 @@ class BrokerDesk(Desk):
             account, journal, newest = self._lived(connection, record, day, marks)
             account.link = link_of(connection, record.account_id, heard)
             decision = self.decision(account, self.rules(connection), newest, day)
-            if decision and not ledger.was_decided(connection, record.account_id, decision.at):
+            if decision and not reviews.was_decided(connection, record.account_id, decision.at):
                 self.review(connection, account, decision, journal)
             outcomes = self.write(connection, record.account_id, journal)
         return replace(outcomes, written=written + Counter(outcomes.written))
@@ -140,6 +138,12 @@ class BrokerDesk(Desk):
         if agreed_at is None or now - agreed_at > timedelta(seconds=allowed_s) / 2:
             account_id, trigger = record.account_id, Trigger.DEMAND if agreed_at else Trigger.START
             Reconciler(self.database, self.broker, account_id, self.clock, self.wall, self.sleep).compare(trigger)
+
+    def submission(self, record: ledger.AccountRecord) -> OrderSubmission:
+        """What sends this account's orders and finds out what became of them."""
+        return OrderSubmission(
+            self.database, self.broker, record.account_id, self.clock, self.wall, self.sleep, self.tell
+        )
 
     def _opened(self) -> ledger.AccountRecord:
         return opened_account(self.database, self.settings, self.broker, self.now)

@@ -88,9 +88,7 @@ class Managing:
             return False
         desk, is_asked = self.desk, False
         with sole_writer(desk.database, self.record.account_id, desk.run_id) as token:
-            submission = OrderSubmission(
-                desk.database, desk.broker, self.record.account_id, desk.clock, desk.wall, desk.sleep, desk.tell
-            )
+            submission = desk.submission(self.record)
             for one in due:
                 written = self._write_down(one, submission, token)
                 if written is not None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from trading_assets.adapters.broker_booking import take_records
 from trading_assets.adapters.broker_link import Heard, hear, link_of
-from trading_assets.adapters.order_submission import LOOK_AGAIN_S, OrderSubmission
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.order_submission import LOOK_AGAIN_S
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.broker_orders import live_legs, record_submission
 from trading_assets.adapters.postgres.reconciliations import is_reconciling
 from trading_assets.adapters.postgres.trading_states import begin_submission
@@ -44,9 +44,7 @@ class Sending:
 
     def __init__(self, desk: BrokerDesk, record: AccountRecord, token: int) -> None:
         self.desk, self.record, self.token = desk, record, token
-        self.submission = OrderSubmission(
-            desk.database, desk.broker, record.account_id, desk.clock, desk.wall, desk.sleep, desk.tell
-        )
+        self.submission = desk.submission(record)
         self.written: Counter[str] = Counter()
         self.refused: list[str] = []
 
@@ -62,7 +60,7 @@ class Sending:
 
     def _waiting(self) -> list[Verdict]:
         with self.desk.database.transaction() as connection:
-            return [verdict for verdict, _ in ledger.unsent_approvals(connection, self.record.account_id)]
+            return [verdict for verdict, _ in reviews.unsent_approvals(connection, self.record.account_id)]
 
     def _send(self, verdict: Verdict) -> None:
         heard = hear(self.desk.broker, self.desk.clock, [verdict.intent.symbol])
@@ -90,7 +88,7 @@ class Sending:
             ledger.lock_ledger(connection)
             if is_reconciling(connection, account_id):
                 return None, send_by, "the account is being compared with the broker's records"
-            unsent = {one.intent.intent_id: (one, use) for one, use in ledger.unsent_approvals(connection, account_id)}
+            unsent = {one.intent.intent_id: (one, use) for one, use in reviews.unsent_approvals(connection, account_id)}
             account = ledger.load_account(connection, account_id, desk.now)
             if intent_id not in unsent or account is None:
                 return None, send_by, None

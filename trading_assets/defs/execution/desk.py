@@ -15,7 +15,7 @@ from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.announcements import summaries_of, told_of
 from trading_assets.adapters.errors import ContractBroken
 from trading_assets.adapters.plugins import load_strategies
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.market_record import read_market_history
@@ -129,7 +129,7 @@ class Desk(ABC):
         account_id, day = account.book.account_id, newest.session.date
         declared = states_of(state_changes(connection), account_id)
         newest = replace(newest, states=newest.states.tightened_by(declared))
-        recorded = ledger.recorded_verdicts(connection, account_id, day, day)
+        recorded = reviews.recorded_verdicts(connection, account_id, day, day)
         simulation.decide(account, newest, self.rules(connection), recorded, journal, approved_at=self.now)
 
     def count_unsent(
@@ -137,7 +137,7 @@ class Desk(ABC):
     ) -> None:
         """Approvals of earlier moments on their way to the broker count as working orders."""
         rules = self.rules(connection)
-        for verdict, approval in ledger.unsent_approvals(connection, account.book.account_id):
+        for verdict, approval in reviews.unsent_approvals(connection, account.book.account_id):
             if verdict.intent.decision_at < newest.at and approval.expires_at > self.now:
                 order = simulation.orders_for(verdict, approval.qty, approval.approved_at, rules)[0]
                 account.working[order.client_order_id] = WorkingOrder.approved(order)

@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 
 from trading_assets.adapters.ports import Clock
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.broker_accounts import configured_account
 from trading_assets.adapters.postgres.broker_hints import newest_hint
 from trading_assets.adapters.postgres.broker_orders import has_live_orders
@@ -36,7 +36,7 @@ def execution_sensor(
 ) -> dg.RunRequest | dg.SkipReason:
     with database.transaction() as connection:
         account = configured_account(connection, settings)
-        waiting = ledger.unsent_approvals(connection, account.account_id) if account else []
+        waiting = reviews.unsent_approvals(connection, account.account_id) if account else []
     if not waiting or account is None:
         return dg.SkipReason("No approval waits to be sent.")
     now = clock.now()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
-from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.limits import limit_changes
 from trading_assets.adapters.postgres.scenarios import store_scenario
 from trading_assets.adapters.postgres.trading_states import begin_submission
@@ -128,7 +128,7 @@ class TradingDesk(Desk):
             watch_orders(connection, account, rules, self.now, journal)
             simulation.take_notice(account, self.now, declared, rules)
             refused = []
-            for verdict, approval in ledger.unsent_approvals(connection, record.account_id):
+            for verdict, approval in reviews.unsent_approvals(connection, record.account_id):
                 intent = verdict.intent
                 if reason := self.refusal(connection, record, account, verdict, approval):
                     refused.append(f"{intent.side} {intent.symbol} {intent.intent_id}: {reason}")
@@ -159,8 +159,8 @@ class TradingDesk(Desk):
             journal,
             with_breaker_events(connection, record.account_id, moments),
             self.rules(connection),
-            ledger.recorded_verdicts(connection, record.account_id, first, last),
-            ledger.sent_intents(connection, record.account_id, first, last),
+            reviews.recorded_verdicts(connection, record.account_id, first, last),
+            reviews.sent_intents(connection, record.account_id, first, last),
         )
 
     def _lived_through(self, connection: psycopg.Connection, first: date, last: date) -> ledger.AccountRecord:
