@@ -61,14 +61,14 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from trading_assets.adapters.embedded import EmbeddedPostgres
 
-    with _fastest_folder(tmp_path_factory) as folder:
+    with fastest_folder(tmp_path_factory) as folder:
         server = EmbeddedPostgres(folder, fast=True)
         yield server.start()
         server.stop()
 
 
 @contextmanager
-def _fastest_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def fastest_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """In memory where there is plenty: half of what a test waits for is the copying of its database."""
     if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > PLENTY:
         with tempfile.TemporaryDirectory(dir=IN_MEMORY, prefix="trading-tests-") as folder:
@@ -79,43 +79,51 @@ def _fastest_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: str) -> Iterator[str]:
-    name = f"template_{uuid.uuid4().hex[:12]}"
-    _administer(postgres_server, "create database {}", name)
-    migrate(_with_name(postgres_server, name))
-    yield name
-    _administer(postgres_server, "drop database {} with (force)", name)
+    with template_on(postgres_server) as name:
+        yield name
 
 
 @contextmanager
-def _databases(postgres_server: str, template: str) -> Iterator[MakeDatabase]:
+def template_on(server_url: str) -> Iterator[str]:
+    """The name of a database with the newest schema and no rows."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    _administer(server_url, "create database {}", name)
+    migrate(_with_name(server_url, name))
+    yield name
+    _administer(server_url, "drop database {} with (force)", name)
+
+
+@contextmanager
+def databases_on(server_url: str, template: str) -> Iterator[MakeDatabase]:
+    """Makes databases that are copies of the template or of another database, and drops them at the end."""
     names: list[str] = []
 
     def make(like: Database | None = None) -> Database:
         names.append(f"test_{uuid.uuid4().hex[:12]}")
         copied = like.url.rsplit("/", 1)[1] if like else template
         if like:
-            _leave(postgres_server, copied)
-        _administer(postgres_server, "create database {} template {} strategy file_copy", names[-1], copied)
-        return Database(_with_name(postgres_server, names[-1]))
+            _leave(server_url, copied)
+        _administer(server_url, "create database {} template {} strategy file_copy", names[-1], copied)
+        return Database(_with_name(server_url, names[-1]))
 
     try:
         yield make
     finally:
         for name in names:
-            _administer(postgres_server, "drop database {} with (force)", name)
+            _administer(server_url, "drop database {} with (force)", name)
 
 
 @pytest.fixture
 def new_database(postgres_server: str, migrated_template: str) -> Iterator[MakeDatabase]:
     """Makes databases of the test's own: with the newest schema and no rows, or a copy of another that nobody uses."""
-    with _databases(postgres_server, migrated_template) as make:
+    with databases_on(postgres_server, migrated_template) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def new_module_database(postgres_server: str, migrated_template: str) -> Iterator[MakeDatabase]:
     """As new_database, for what the tests of a module prepare once and then only read or copy."""
-    with _databases(postgres_server, migrated_template) as make:
+    with databases_on(postgres_server, migrated_template) as make:
         yield make
 
 

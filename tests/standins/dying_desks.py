@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from multiprocessing.synchronize import Event
 from typing import Any
 
 import psycopg
-from standins.broker_rehearsals import VenueRehearsal, bar, broker_of, new_venue, new_york
+from standins.broker_rehearsals import VenueRehearsal, bar, broker_of, new_venue, new_york, simulated
 from standins.local_alpaca.server import LocalAlpaca
-from standins.rehearsed_account import DAY, DELAY, SYMBOLS, PassingClock, RehearsedAccount
+from standins.rehearsed_account import DAY, DELAY, SYMBOLS, PassingClock, RehearsedAccount, rows
 
 from trading_assets.adapters.errors import AdapterError
 from trading_assets.adapters.postgres.database import Database
@@ -28,6 +29,7 @@ from trading_assets.defs.execution.broker_desk import BrokerDesk
 FORK = multiprocessing.get_context("fork")
 DECIDED_AT = new_york("12:30") + DELAY
 PATIENCE_S = 60.0
+WANTED = (0.2, 0.3)
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,27 @@ class MortalAccount(RehearsedAccount):
         let_go.set()
         return [_end_of(process, heard) for process, heard in begun]
 
+    def run_at_once(self, phase: str, count: int) -> list[End]:
+        """Run a phase in `count` processes that are let go together, when each is about to ask its database first."""
+        let_go = FORK.Event()
+        begun = [self._begin((phase, Cut("begin", holds=True)), let_go) for _ in range(count)]
+        for _, heard in begun:
+            heard.poll(PATIENCE_S)
+        let_go.set()
+        return [_end_of(process, heard) for process, heard in begun]
+
+    def recover(self) -> None:
+        """What the next runs do: send what still waits, find out about the rest, and take the fills."""
+        self.at(self.clock.at + timedelta(seconds=60))
+        self.desk().submit(DAY)
+        self.close("12:30")
+        self.close("13:30")
+        self.desk().take_fills(DAY)
+
+    def statuses(self) -> dict[str, int]:
+        """How many orders have each status."""
+        return dict(Counter(status for (status,) in rows(self.database, "select status from execution.order_states")))
+
     def _begin(self, phase: tuple[str, Cut], let_go: Event) -> tuple[Any, Connection]:
         heard, told = FORK.Pipe(duplex=False)
         process = FORK.Process(target=self._live, args=(*phase, told, let_go))
@@ -201,6 +224,18 @@ def prepare(account: RehearsedAccount, wanted: Sequence[float]) -> None:
     """Open an account and let an hour end at whose close its strategy wants these weights of SYMBOLS."""
     account.open()
     account.close("11:30", dict(zip(SYMBOLS, wanted, strict=True)))
+
+
+def prepared_databases(make: Callable[..., Database]) -> dict[str, Database]:
+    """Databases of an account whose strategy `wants` two symbols at the newest close, and when that is `decided`."""
+    wants = make()
+    with simulated() as rehearsal:
+        prepare(RehearsedAccount(wants, rehearsal), WANTED)
+        decided = RehearsedAccount(make(like=wants), rehearsal, is_prepared=True)
+        decided.at(rehearsal.venue.now)
+        decided.desk().decide(DAY)
+    assert rows(decided.database, "select count(*) from risk.approvals") == [(2,)]
+    return {"wants": wants, "decided": decided.database}
 
 
 SOON = timedelta(seconds=30)

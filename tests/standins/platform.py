@@ -45,7 +45,7 @@ def definitions_of(settings: TradingSettings, resources: dict[str, Any], jobs: S
         assets=[*assets, *strategy_assets(settings), backtests],
         asset_checks=checks,
         jobs=[*(defs.jobs or []), *jobs],
-        resources={**RESOURCES, "event_bus": NullEventBus(), **resources, "settings": settings},
+        resources={**RESOURCES, **resources, "settings": settings},
         executor=dg.in_process_executor,
     )
 
@@ -65,12 +65,14 @@ class InProcessPlatform:
         *,
         bar_source: Any = None,
         broker: Any = None,
+        event_bus: Any = None,
         instance: dg.DagsterInstance | None = None,
         jobs: Sequence[Any] = (),
     ) -> None:
         self.database, self.settings, self.clock = database, settings, SetClock(at)
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self.resources = {"database": database, "clock": self.clock, "bar_source": bar_source or SampleSource()}
+        self.resources["event_bus"] = event_bus or NullEventBus()
         if broker is not None:
             self.resources["broker"] = broker
         self.definitions = definitions_of(settings, self.resources, jobs)

@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from standins import rehearsed_account
-from standins.broker_rehearsals import simulated
-from standins.dying_desks import prepare
-from standins.rehearsed_account import DAY, SETTINGS, RehearsedAccount, rows
+from standins.dying_desks import prepared_databases
+from standins.rehearsed_account import SETTINGS
 
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.postgres.database import Database
 from trading_assets.defs.execution import desk
-
-WANTED = (0.2, 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +26,4 @@ def known_strategies() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def prepared(new_module_database: Callable[..., Database], known_strategies: None) -> dict[str, Database]:
-    """Databases of an account whose strategy `wants` two symbols at the newest close, and when that is `decided`."""
-    wants = new_module_database()
-    with simulated() as rehearsal:
-        prepare(RehearsedAccount(wants, rehearsal), WANTED)
-        decided = RehearsedAccount(new_module_database(like=wants), rehearsal, is_prepared=True)
-        decided.at(rehearsal.venue.now)
-        decided.desk().decide(DAY)
-    assert rows(decided.database, "select count(*) from risk.approvals") == [(2,)]
-    return {"wants": wants, "decided": decided.database}
+    return prepared_databases(new_module_database)

@@ -1,13 +1,9 @@
-"""A process that is killed at each of the nine steps, or loses its database or its broker there; and many at once."""
+"""A process that is killed at each of the nine steps, or loses its database or its broker there; and two at once."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 
 import psycopg
 import pytest
@@ -43,27 +39,14 @@ def decided(prepared: dict[str, Database], new_database: Callable[..., Database]
         yield account
 
 
-def recover(account: MortalAccount) -> None:
-    """What the next runs do: send what still waits, find out about the rest, and take the fills."""
-    account.at(account.clock.at + timedelta(seconds=60))
-    account.desk().submit(DAY)
-    account.close("12:30")
-    account.close("13:30")
-    account.desk().take_fills(DAY)
-
-
-def statuses(account: MortalAccount) -> dict[str, int]:
-    return dict(Counter(status for (status,) in rows(account.database, "select status from execution.order_states")))
-
-
 def test_step_1_killed_before_the_intent_is_committed(wants: MortalAccount) -> None:
     (end,) = wants.run(("decide", Cut("before commit", nth=2)))
     assert (end.cut, rows(wants.database, "select count(*) from risk.verdicts")) == ("before commit", [(0,)])
 
     wants.desk().decide(DAY)
-    recover(wants)
+    wants.recover()
 
-    assert (untruths(wants), statuses(wants)) == ([], BOTH)
+    assert (untruths(wants), wants.statuses()) == ([], BOTH)
 
 
 def test_step_2_killed_when_the_approval_is_committed(wants: MortalAccount) -> None:
@@ -71,9 +54,9 @@ def test_step_2_killed_when_the_approval_is_committed(wants: MortalAccount) -> N
     assert (end.cut, rows(wants.database, "select count(*) from risk.approvals")) == ("after commit", [(2,)])
 
     wants.desk().decide(DAY)
-    recover(wants)
+    wants.recover()
 
-    assert (untruths(wants), statuses(wants)) == ([], BOTH)
+    assert (untruths(wants), wants.statuses()) == ([], BOTH)
 
 
 def test_step_3_killed_as_the_sole_writer(decided: MortalAccount) -> None:
@@ -81,9 +64,9 @@ def test_step_3_killed_as_the_sole_writer(decided: MortalAccount) -> None:
     assert end.cut == "ask clock"
     assert rows(decided.database, "select token > 0 from execution.writers") == [(True,)]
 
-    recover(decided)
+    decided.recover()
 
-    assert (untruths(decided), statuses(decided)) == ([], BOTH)
+    assert (untruths(decided), decided.statuses()) == ([], BOTH)
 
 
 STEPS = {
@@ -107,9 +90,9 @@ def test_steps_4_to_7_killed(step: str, decided: MortalAccount) -> None:
     assert len(decided.alpaca.posts()) == sent
     assert rows(decided.database, "select count(*) from execution.submissions") == [(written,)]
 
-    recover(decided)
+    decided.recover()
 
-    assert (untruths(decided), statuses(decided)) == ([], outcome)
+    assert (untruths(decided), decided.statuses()) == ([], outcome)
 
 
 @pytest.mark.parametrize(("is_after", "outcome"), [(True, BOTH), (False, ONE)], ids=["accepted", "never arrived"])
@@ -121,9 +104,9 @@ def test_step_8_killed_while_the_order_is_looked_up(
     assert end.cut is not None
     assert end.cut.startswith("told step 8")
 
-    recover(decided)
+    decided.recover()
 
-    assert (untruths(decided), statuses(decided)) == ([], outcome)
+    assert (untruths(decided), decided.statuses()) == ([], outcome)
 
 
 @pytest.mark.parametrize("at", ["before commit", "after commit"])
@@ -139,7 +122,7 @@ def test_step_9_killed_around_the_commit_that_books_and_tells(at: str, decided: 
 
     decided.desk().take_fills(DAY)
 
-    assert (untruths(decided), statuses(decided)) == ([], BOTH)
+    assert (untruths(decided), decided.statuses()) == ([], BOTH)
 
 
 # The wire -----------------------------------------------------------------------------------------
@@ -169,9 +152,9 @@ def test_broker_that_is_cut_off_gets_each_order_once_when_it_is_back(reply: Repl
     assert rows(account.database, "select count(*) from execution.submissions") == [(0,)]
 
     account.alpaca.switchboard.faults.clear()
-    recover(account)
+    account.recover()
 
-    assert (untruths(account), statuses(account)) == ([], BOTH)
+    assert (untruths(account), account.statuses()) == ([], BOTH)
 
 
 @pytest.mark.parametrize("reply", [RESET, SILENCE], ids=["reset", "timeout"])
@@ -182,20 +165,20 @@ def test_broker_that_is_cut_off_after_it_took_an_order_is_asked_when_it_is_back(
     account.alpaca.switchboard.switch_on(reply, is_after=True)
     account.alpaca.switchboard.switch_on(reply, method="GET", path="/v2/orders", times=1_000)
     account.desk().submit(DAY)
-    assert statuses(account)["SUBMIT_UNKNOWN"] == 1
+    assert account.statuses()["SUBMIT_UNKNOWN"] == 1
     assert rows(account.database, "select distinct outcome from execution.order_lookups") == [("unclear",)]
 
     account.alpaca.switchboard.faults.clear()
-    recover(account)
+    account.recover()
 
-    assert (untruths(account), statuses(account)) == ([], BOTH)
+    assert (untruths(account), account.statuses()) == ([], BOTH)
 
 
 # The database -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("point", ["ask submit", "answered submit"])
-def test_database_that_restarts_around_the_request_changes_nothing(
+def test_database_whose_connections_end_around_the_request_changes_nothing(
     point: str, decided: MortalAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every connection to the database ends while a process is about to send, or waits for the answer."""
@@ -204,8 +187,8 @@ def test_database_that_restarts_around_the_request_changes_nothing(
     (end,) = decided.run(("submit", Cut(point, holds=True)), meanwhile=lambda: end_connections(decided.database))
 
     assert (end.cut, end.failure) == (point, None)
-    recover(decided)
-    assert (untruths(decided), statuses(decided)) == ([], BOTH)
+    decided.recover()
+    assert (untruths(decided), decided.statuses()) == ([], BOTH)
 
 
 def end_connections(database: Database) -> None:
@@ -216,25 +199,7 @@ def end_connections(database: Database) -> None:
         )
 
 
-# Many ---------------------------------------------------------------------------------------------
-
-
-def test_fifty_runs_at_once_send_each_order_once(decided: MortalAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_orders, "WRITER_PATIENCE_S", 300)
-    together = threading.Barrier(10)
-
-    def run(_number: int) -> int:
-        together.wait()
-        desk = replace(decided.desk(), broker=broker_of(decided.alpaca))
-        return len(desk.submit(DAY).refused)
-
-    with ThreadPoolExecutor(10) as pool:
-        refused = list(pool.map(run, range(50)))
-
-    recover(decided)
-    assert sum(refused) == 0
-    assert (untruths(decided), statuses(decided)) == ([], BOTH)
-    assert len(decided.alpaca.posts()) == 2
+# Two at once --------------------------------------------------------------------------------------
 
 
 def test_slow_writer_keeps_the_others_waiting(decided: MortalAccount, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,8 +208,8 @@ def test_slow_writer_keeps_the_others_waiting(decided: MortalAccount, monkeypatc
     slow, other = decided.run(("submit", Cut("ask submit", holds=True)), ("submit", NEVER), patience_s=30)
 
     assert (slow.failure, other.failure) == (None, "AnotherWriter")
-    recover(decided)
-    assert (untruths(decided), statuses(decided)) == ([], BOTH)
+    decided.recover()
+    assert (untruths(decided), decided.statuses()) == ([], BOTH)
 
 
 def test_writer_whose_connection_died_can_write_down_no_order(decided: MortalAccount) -> None:
@@ -255,11 +220,11 @@ def test_writer_whose_connection_died_can_write_down_no_order(decided: MortalAcc
             assert new > old
             with pytest.raises(psycopg.errors.CheckViolation, match=f"token {old} may not send"):
                 sending(decided, old).send_all()
-            assert (statuses(decided), decided.alpaca.posts()) == ({}, [])
+            assert (decided.statuses(), decided.alpaca.posts()) == ({}, [])
             sending(decided, new).send_all()
 
-    recover(decided)
-    assert (untruths(decided), statuses(decided)) == ([], BOTH)
+    decided.recover()
+    assert (untruths(decided), decided.statuses()) == ([], BOTH)
 
 
 def sending(account: MortalAccount, token: int) -> Sending:
