@@ -17,6 +17,12 @@ from trading_assets.defs.execution.invariants import ledger_invariants
 from trading_assets.defs.execution.reconciliation import RECONCILIATION
 
 BY_NUMBER = {one.number: one for one in INVARIANTS}
+PRICED = """
+    insert into market.bars
+        (symbol, timeframe, ts, closes_at, session_date, open, high, low, close, volume, source)
+    values ('AAA', '1h', '2024-07-01 15:10+00', '2024-07-01 16:10+00', '2024-07-01', 100, 103, 98, 100, 5, 'test')
+"""
+"""The bar that the order's verdict is priced by."""
 SEEN = """
     insert into execution.equity
     select account_id, '2024-07-01 17:30+00', '2024-07-01', 98000, 0, 2000, 100000, 0, 0, 0, 0, 100000, 100000
@@ -30,7 +36,16 @@ SEEN = """
         (symbol, timeframe, ts, version, closes_at, session_date, open, high, low, close, volume, source)
     select 'AAA', '1h', '2024-07-01 16:30+00', version, '2024-07-01 17:30+00', '2024-07-01', 1, 2, 1, version, 5, 'test'
     from generate_series(1, 2) as version;
-    insert into ops.event_drafts (topic, facts) values ('tested', '{}'), ('tested', '{}'), ('tested', '{}');
+    insert into market.corporate_actions (symbol, ex_date, kind, version, split_ratio, source)
+    select 'AAA', '2024-07-02', 'split', version, version, 'test' from generate_series(1, 2) as version;
+    insert into strategy.backtests
+    select 'backtest ' || number, 'a backtest', 'single', null, null, 'f', '{}', '{}', '{}', '2024-07-01', '2024-07-01',
+           'hash', now(), now(), now(), 100000, 0, null, null, null, null, 0, null, null, null, 0, null, 0, 0, 0, null,
+           null, 0, 0
+    from generate_series(1, 2) as number;
+    insert into ops.event_drafts (topic, facts) values
+        ('tested', '{}'), ('bars_stored', '{"rows_written": 3}'),
+        ('corporate_actions_stored', '{"table": "market.corporate_actions", "rows_written": 2}');
 """
 PLANTED: dict[str, list[str]] = {
     "INV-1": ["update execution.positions set qty = 21", "delete from execution.positions"],
@@ -38,6 +53,9 @@ PLANTED: dict[str, list[str]] = {
     "INV-3": ["update execution.fills set qty = 21"],
     "INV-4": ["update execution.orders set qty = qty + 1", "delete from risk.approvals"],
     "INV-5": [
+        "update risk.verdicts set reference_price = 2",
+        "update market.bars set known_at = clock_timestamp() + interval '1 hour'",
+        "update risk.approvals set approved_at = approved_at - interval '1 hour'",
         "update execution.orders set submitted_at = submitted_at - interval '1 second'",
         "update execution.fills set filled_at = '2024-07-01 12:00+00', booked_at = '2024-07-01 12:00+00'",
     ],
@@ -52,15 +70,27 @@ PLANTED: dict[str, list[str]] = {
         "delete from execution.broker_orders",
     ],
     "INV-8": ["update execution.equity set fees_usd = 1", "update execution.equity set positions_usd = 1"],
-    "INV-9": ["delete from ops.events where event_no = 2"],
+    "INV-9": [
+        "update ops.events set event_no = event_no + 1 where event_no = (select max(event_no) from ops.events)",
+        "insert into market.bars select symbol, timeframe, ts, 3, closes_at, session_date, open, high, low, 1, volume, "
+        "source from market.bars where version = 2",
+        "insert into ops.events select event_no + 1, topic, facts, first_session, last_session, occurred_at "
+        "from ops.events where topic = 'corporate_actions_stored'",
+    ],
     "INV-10": ["update execution.fills set strategy = null, qty = 1"],
     "INV-11": [
         "update market.bars set version = 3 where version = 2",
         "update market.bars set close = 1 where version = 2",
+        "update market.corporate_actions set split_ratio = 1 where version = 2",
+        "update strategy.backtests set fills = 1 where backtest_id = 'backtest 2'",
     ],
     "INV-12": ["update execution.submissions set recorded_at = clock_timestamp() + interval '1 minute'"],
     "INV-13": ["delete from execution.fills", "delete from notification.messages"],
-    "INV-14": ["update execution.positions set unrealised_usd = 1"],
+    "INV-14": [
+        "update execution.positions set unrealised_usd = 1",
+        "update execution.equity set realised_usd = 1",
+        "update execution.positions set value_usd = 2001",
+    ],
 }
 ORDER_AGAIN = (
     "insert into execution.orders select 'ta1-x', {}, 2, account_id, strategy, strategy_version, symbol, side, qty, "
@@ -85,6 +115,8 @@ def sound(new_module_database: MakeDatabase) -> Iterator[Database]:
         account = ComparedAccount(new_module_database(), rehearsal)
         account.open()
         account.at(new_york("12:10"))
+        with account.database.transaction() as connection:
+            connection.execute(PRICED)
         account.buy("AAA", 20)
         account.trade()
         assert account.compare().comparison.is_clean

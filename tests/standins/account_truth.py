@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from standins.rehearsed_account import ACCOUNT_ID, rows
 
 from trading_assets.adapters.postgres import ledger
+from trading_assets.adapters.postgres.invariants import INVARIANTS, violations
 from trading_assets.domain.execution.broker_records import BrokerFill, BrokerOrder
 from trading_assets.domain.execution.ids import client_order_id
 from trading_assets.domain.execution.orders import TRANSITIONS, OrderStatus
@@ -129,6 +130,13 @@ def inv_9_fills_are_told_once(account: MortalAccount) -> Iterator[str]:
         yield f"INV-9: {booked} fills, {told} are told of"
 
 
+def ledger_invariants_hold(account: MortalAccount) -> Iterator[str]:
+    """What the platform checks of itself after each close."""
+    with account.database.transaction() as connection:
+        for one in INVARIANTS:
+            yield from (f"{one.number}: {subject} {wrong}" for subject, wrong in violations(connection, one))
+
+
 CHECKS = (
     sent_once,
     states_are_definite,
@@ -140,6 +148,7 @@ CHECKS = (
     inv_7_names_are_one_to_one,
     inv_8_equity_is_explained,
     inv_9_fills_are_told_once,
+    ledger_invariants_hold,
 )
 
 _OVERFILLED = """

@@ -13,6 +13,7 @@ from trading_assets.adapters.plugins import load_strategies, source_sha256
 from trading_assets.adapters.postgres.broker_hints import store_opening
 from trading_assets.adapters.postgres.broker_orders import saw
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.events import Topic, append_event
 from trading_assets.adapters.postgres.instruments import store_instruments
 from trading_assets.defs.execution.broker_desk import BrokerDesk
 from trading_assets.domain.market.bars import Bar
@@ -134,6 +135,8 @@ class RehearsedAccount:
                 "volume, source) values (%s, '1h', %s, %s, %s, %s, %s, %s, %s, %s, 'test')",
                 (one.symbol, one.ts, one.closes_at, one.session_date, *prices),
             )
+            facts = {"symbols": [one.symbol], "timeframes": ["1h"], "rows_written": 1}
+            append_event(connection, Topic.BARS_STORED, facts, one.session_date, one.session_date)
             connection.execute(
                 "insert into ops.quality_gates (dataset, session_date, symbol, state) "
                 "values ('market/bars', %s, %s, 'open') on conflict do nothing",

@@ -39,11 +39,14 @@ def count_rows(connection: psycopg.Connection) -> int:
 
 _MOVED: LiteralString = """
     select account_id, strategy, symbol, booked_at as at, case side when 'buy' then qty else -qty end as qty,
-           (case side when 'buy' then -1 else 1 end) * round(qty * price, 6) as usd
+           (case side when 'buy' then -1 else 1 end) * round(qty * price, 6) as usd, true as counts
     from execution.fills
     union all
-    select account_id, strategy, symbol, at, qty_delta, amount_usd from execution.activities
+    select account_id, strategy, symbol, at, qty_delta, amount_usd,
+           kind in ('split', 'cash_in_lieu', 'transfer', 'delisting', 'external_trade', 'bust')
+    from execution.activities
 """
+"""What moved shares or cash; `counts` where it is part of what a position earned."""
 _NEWEST: LiteralString = "select account_id, max(at) as as_of from execution.equity group by account_id"
 
 POSITIONS = Invariant(
@@ -126,9 +129,21 @@ APPROVED = Invariant(
 NO_LOOK_AHEAD = Invariant(
     "INV-5",
     "nothing_is_decided_sent_or_filled_before_it_could_be",
-    "No order is sent before its decision, none is booked as executed before it was sent, and no simulated one fills "
-    "before.",
+    "No verdict has a price that was stored after it, no approval and no order is from before its decision, none is "
+    "booked as executed before it was sent, and no simulated one fills before.",
     """
+    select verdicts.intent_id, 'priced ' || reference_price || ', not stored by ' || recorded_at
+    from risk.verdicts
+    -- A review is priced by the bar that closes at its decision; the closes of months that are archived are not here.
+    join market.bars on bars.symbol = verdicts.symbol and closes_at = decision_at
+    where reference_price is not null
+    group by verdicts.intent_id
+    having not bool_or(known_at <= recorded_at and round(close::numeric, 9) = reference_price)
+    union all
+    select intent_id, 'approved at ' || approved_at || ', decided at ' || decision_at
+    from risk.approvals join risk.verdicts using (intent_id)
+    where approved_at < decision_at
+    union all
     select orders.client_order_id, 'sent at ' || submitted_at || ', decided at ' || decision_at
     from execution.orders join risk.verdicts using (intent_id)
     where submitted_at < decision_at
@@ -191,8 +206,9 @@ EQUITY = Invariant(
 )
 EVENTS = Invariant(
     "INV-9",
-    "events_have_no_gap",
-    "The numbers of the events follow each other without a gap but for archived ones, and no draft was left behind.",
+    "every_stored_row_is_told_by_one_event",
+    "The events' numbers have no gap but for archived ones, no draft was left behind, and they tell of as many rows as "
+    "were ever stored.",
     """
     select event_no::text, 'the event before it is missing'
     from (select event_no, lag(event_no) over (order by event_no) as before from ops.events) as numbered
@@ -203,6 +219,20 @@ EVENTS = Invariant(
     )
     union all
     select draft_no::text, 'a draft of ' || topic || ' was committed' from ops.event_drafts
+    union all
+    select table_name, 'told of ' || coalesce(told.row_count, 0) || ' rows, stored ' || ever_count
+    from ops.append_only_counts()
+    left join (
+        select case topic when 'bars_stored' then 'market.bars'
+                          when 'instruments_changed' then 'market.instrument_facts'
+                          else facts ->> 'table' end as table_name,
+               sum((facts ->> 'rows_written')::bigint) as row_count
+        from ops.events group by 1
+    ) as told using (table_name)
+    where table_name in ('market.bars', 'market.corporate_actions', 'market.financials', 'market.fundamentals',
+                         'market.instrument_facts', 'market.quotes')
+      and coalesce(told.row_count, 0) <> ever_count
+      and not exists (select from ops.archive_states where table_name = 'ops.events' and state = 'removed')
     order by 1
     """,
 )
@@ -230,24 +260,55 @@ WHOLE_ACCOUNT = Invariant(
     order by 1
     """,  # noqa: S608
 )
+
+
+def _versions(table: LiteralString, key: LiteralString, said: LiteralString) -> LiteralString:
+    """Versions in `table` of the same `key` that are no next ones: a number is missing, or the same is `said` again."""
+    return f"""
+    select concat_ws(' ', '{table}', {key}, version) as subject, 'follows version ' || coalesce(before, 0) as wrong
+    from (
+        select {key}, version, ({said}) as said,
+               lag(version) over versions as before, lag(({said})) over versions as said_before
+        from {table}
+        where ({key}) in (select {key} from {table} where version > 1)
+        window versions as (partition by {key} order by version)
+    ) as numbered
+    where version <> coalesce(before, 0) + 1 or said = said_before
+    """  # noqa: S608
+
+
+_FACTS: LiteralString = (
+    "name, asset_class, exchange, currency, sector, is_tradable, is_shortable, is_fractionable, is_easy_to_borrow, "
+    "first_session, listed_on, delisted_on"
+)
+_TERMS: LiteralString = "split_ratio, amount_usd, pay_date, new_symbol, share_ratio, value_usd, reason"
 VERSIONS = Invariant(
     "INV-11",
-    "a_new_version_says_something_new",
-    "The versions of every bar are numbered without a gap, and each differs from the one before.",
-    """
-    select concat_ws(' ', symbol, timeframe, ts, version), 'follows version ' || coalesce(before, 0)
-    from (
-        select symbol, timeframe, ts, version,
-               (open, high, low, close, volume) as said,
-               lag(version) over bar as before,
-               lag((open, high, low, close, volume)) over bar as said_before
-        from market.bars
-        where (symbol, timeframe, ts) in (select symbol, timeframe, ts from market.bars where version > 1)
-        window bar as (partition by symbol, timeframe, ts order by version)
-    ) as versions
-    where version <> coalesce(before, 0) + 1 or said = said_before
+    "the_same_version_is_the_same",
+    "The versions of every stored fact are numbered without a gap and each differs from the one before; backtests of "
+    "the same configuration, code, data and sessions have the same result.",
+    f"""
+    {_versions("market.bars", "symbol, timeframe, ts", "open, high, low, close, volume")}
+    union all
+    {_versions("market.corporate_actions", "symbol, ex_date, kind, distributed_symbol", _TERMS)}
+    union all
+    {_versions("market.financials", "symbol, statement, item, months, period_end", "amount, currency")}
+    union all
+    {_versions("market.fundamentals", "symbol, topic, item", "text, number, is_gone")}
+    union all
+    {_versions("market.instrument_facts", "instrument_id, source", _FACTS)}
+    union all
+    {_versions("market.broker_sessions", "source, session_date", "opens_at, closes_at")}
+    union all
+    {_versions("market.trading_halts", "symbol, halted_at", "resumed_at, reason, is_withdrawn, source")}
+    union all
+    select 'backtests ' || string_agg(backtest_id, ' ' order by backtest_id), 'have different results'
+    from strategy.backtests
+    where kind <> 'walk_forward'
+    group by configuration, code_versions, sources, first_session, last_session, data_hash
+    having count(distinct (final_equity_usd, fills, denied, trades, fees_usd, dividends_usd)) > 1
     order by 1
-    """,
+    """,  # noqa: S608
 )
 HALTED = Invariant(
     "INV-12",
@@ -284,22 +345,36 @@ NOTHING_DELETED = Invariant(
 )
 RESULTS = Invariant(
     "INV-14",
-    "results_by_strategy_and_symbol_are_those_of_the_account",
-    "Realised and unrealised results of all positions add up to the account's at its newest bar close, to 0.01 USD.",
+    "results_by_session_strategy_and_symbol_are_those_of_the_account",
+    "In every session the results of all positions add up to the account's, and each position's newest result is the "
+    "cash that came back and what is held, to 0.01 USD.",
     f"""
-    with newest as ({_NEWEST}),
-    shared as (
+    with shared as (
         select account_id, as_of, sum(realised_usd) as realised_usd, sum(unrealised_usd) as unrealised_usd
-        from execution.positions join newest using (account_id, as_of)
-        group by account_id, as_of
+        from execution.positions group by account_id, as_of
+    ),
+    newest as ({_NEWEST}), moved as ({_MOVED}),
+    paid as (
+        select account_id, strategy, symbol, sum(usd) as usd
+        from moved join newest using (account_id)
+        where moved.at <= newest.as_of and moved.counts
+        group by account_id, strategy, symbol
     )
-    select account_id, 'positions ' || shared.realised_usd + shared.unrealised_usd || ', account '
-           || equity.realised_usd + equity.unrealised_usd
+    select concat_ws(' ', account_id, as_of),
+           'positions ' || shared.realised_usd + shared.unrealised_usd
+           || ', account ' || equity.realised_usd + equity.unrealised_usd
     from shared join execution.equity using (account_id)
     where equity.at = shared.as_of and (
         abs(shared.realised_usd - equity.realised_usd) > 0.01
         or abs(shared.unrealised_usd - equity.unrealised_usd) > 0.01
     )
+    union all
+    select concat_ws(' ', account_id, strategy, symbol),
+           'result ' || realised_usd + unrealised_usd || ', paid and held ' || coalesce(paid.usd, 0) + value_usd
+    from execution.positions
+    join newest using (account_id, as_of)
+    left join paid using (account_id, strategy, symbol)
+    where abs(realised_usd + unrealised_usd - coalesce(paid.usd, 0) - value_usd) > 0.01
     order by 1
     """,  # noqa: S608
 )
