@@ -1,30 +1,39 @@
-"""However a run is started, an account at a broker gets no order while a gate is closed, none twice, none for the past.
+"""However a run is started, an account at a broker gets no order after a bad bar, none twice, none for the past.
 
-test_gates_stop_orders.py goes through every check for the simulated account; which gate is read, and when, is the same
-code here.
+One check stands for all here: test_gates_stop_orders.py goes through every one of them for the simulated account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pytest
 from standins.account_truth import untruths
+from standins.broker_rehearsals import bar
 from standins.dying_desks import DECIDED_AT, MortalAccount, mortal_account
 from standins.http_vendor import RESET
 from standins.platform import InProcessPlatform
-from standins.rehearsed_account import DAY, SETTINGS, rows
+from standins.rehearsed_account import DAY, SETTINGS, SYMBOLS, rows
 
 from trading_assets.adapters.postgres.database import Database
+from trading_assets.adapters.postgres.market import store_bars
 from trading_assets.defs.execution.assets import APPROVED_ORDERS, FILLS, ORDERS, POSITIONS
 from trading_assets.defs.execution.sensors import execution_sensor
+from trading_assets.defs.ingestion.assets import BARS
+from trading_assets.domain.market.corporate_actions import CorporateAction
+from trading_assets.domain.market.instruments import Instrument
 from trading_assets.domain.market.sessions import previous_session
 
 FAULTY, SOUND = "AAA", "BBB"
+CHECK = "bars_have_low_below_open_and_close"
+CHECKS_JOB = dg.define_asset_job("checks_job", selection=dg.AssetSelection.checks_for_assets(BARS))
+HOURS = {"09:30": 98_000, "10:30": 99_000, "11:30": 100_000}
+"""When they begin, and the shares that were traded."""
 TRADING = [APPROVED_ORDERS, ORDERS, FILLS, POSITIONS]
 
 
@@ -34,6 +43,7 @@ class Launches:
 
     account: MortalAccount
     platform: InProcessPlatform
+    vendor: Vendor
 
     def run(self, job: str, *assets: dg.AssetKey, first: date = DAY) -> dg.ExecuteInProcessResult:
         return self.platform.run(job, first, DAY, assets or None, raise_on_error=False)
@@ -41,12 +51,61 @@ class Launches:
     def posted(self) -> list[str]:
         return sorted(str(asked.body["symbol"]) for asked in self.account.alpaca.posts())
 
-    def set_gate(self, state: str) -> None:
+    def spoil(self, is_checked: bool) -> None:
+        """A correction of the bar that was decided on arrives and is bad; the checks have run since, or not yet."""
+        self.store(the_morning())
+        assert red(self.run("checks_job")) == set()
+        self.store(spoiled(the_morning()))
+        if is_checked:
+            assert red(self.run("checks_job")) == {CHECK}
+        gates = rows(
+            self.account.database, "select symbol, state, failing_checks from ops.quality_gates order by symbol"
+        )
+        faulty = ("closed", [CHECK]) if is_checked else ("pending", [])
+        assert gates == [(FAULTY, *faulty), (SOUND, "open", [])]
+
+    def store(self, bars: pd.DataFrame) -> None:
         with self.account.database.transaction() as connection:
-            connection.execute(
-                "update ops.quality_gates set state = %s, failing_checks = %s where symbol = %s",
-                (state, ["bars_have_high_above_low"] if state == "closed" else [], FAULTY),
-            )
+            store_bars(connection, bars)
+
+
+@dataclass
+class Vendor:
+    """Delivers `delivered`, whatever it is asked for."""
+
+    delivered: pd.DataFrame
+    name: str = SETTINGS.source
+
+    def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
+        return [Instrument(symbol, symbol, "XNYS", is_tradable=True) for symbol in symbols]
+
+    def bars(self, *_: object) -> pd.DataFrame:
+        return self.delivered
+
+    def corporate_actions(self, *_: object) -> list[CorporateAction]:
+        return []
+
+
+def the_morning() -> pd.DataFrame:
+    """The hours of both symbols until the newest close."""
+    bars = [bar(begins, symbol=symbol, volume=volume) for begins, volume in HOURS.items() for symbol in SYMBOLS]
+    prices = {name: [float(getattr(one, name)) for one in bars] for name in ("open", "high", "low", "close", "volume")}
+    facts = {name: [getattr(one, name) for one in bars] for name in ("symbol", "ts", "closes_at", "session_date")}
+    return pd.DataFrame({**facts, **prices, "timeframe": "1h", "source": "test"})
+
+
+def sound(bars: pd.DataFrame) -> pd.DataFrame:
+    return bars
+
+
+def spoiled(bars: pd.DataFrame) -> pd.DataFrame:
+    """The last bar of FAULTY has its low, 102, above its open and its close."""
+    is_last = (bars["symbol"] == FAULTY) & (bars["ts"] == bars["ts"].max())
+    return bars.assign(low=bars["low"].where(~is_last, 102.0))
+
+
+def red(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {one.check_name for one in result.get_asset_check_evaluations() if one.blocking and not one.passed}
 
 
 @pytest.fixture
@@ -55,8 +114,14 @@ def launches(
 ) -> Iterator[Launches]:
     start = getattr(request, "param", "decided")
     with mortal_account(new_database(like=prepared[start])) as account:
-        platform = InProcessPlatform(account.database, SETTINGS, DECIDED_AT, broker=account.rehearsal.broker)
-        yield Launches(account, platform)
+        vendor = Vendor(the_morning())
+        platform = InProcessPlatform(
+            *(account.database, SETTINGS, DECIDED_AT),
+            broker=account.rehearsal.broker,
+            bar_source=vendor,
+            jobs=[CHECKS_JOB],
+        )
+        yield Launches(account, platform, vendor)
 
 
 def refused(result: dg.ExecuteInProcessResult) -> str:
@@ -86,11 +151,11 @@ def again(launches: Launches) -> dg.ExecuteInProcessResult:
 
 
 @pytest.mark.parametrize("launch", [by_hand, by_the_button, by_the_sensor, again])
-@pytest.mark.parametrize("state", ["closed", "pending"])
-def test_approval_from_before_the_gate_closed_is_not_sent(
-    launch: Callable[[Launches], dg.ExecuteInProcessResult], state: str, launches: Launches
+@pytest.mark.parametrize("is_checked", [True, False], ids=["closed", "pending"])
+def test_approval_from_before_the_bad_bar_is_not_sent(
+    launch: Callable[[Launches], dg.ExecuteInProcessResult], is_checked: bool, launches: Launches
 ) -> None:
-    launches.set_gate(state)
+    launches.spoil(is_checked)
 
     result = launch(launches)
 
@@ -101,13 +166,30 @@ def test_approval_from_before_the_gate_closed_is_not_sent(
 
 
 @pytest.mark.parametrize("launches", ["wants"], indirect=True)
-def test_tick_while_the_gate_is_closed_approves_nothing_for_the_symbol(launches: Launches) -> None:
-    launches.set_gate("closed")
+def test_tick_after_the_bad_bar_approves_nothing_for_the_symbol(launches: Launches) -> None:
+    launches.spoil(is_checked=True)
 
     assert launches.run("hourly_tick_job", APPROVED_ORDERS).success
     by_the_sensor(launches)
 
     assert launches.posted() == [SOUND]
+
+
+@pytest.mark.parametrize("launches", ["wants"], indirect=True)
+@pytest.mark.parametrize(("deliver", "posted"), [(sound, [FAULTY, SOUND]), (spoiled, [])])
+def test_whole_tick_that_gets_a_bad_bar_sends_nothing(
+    deliver: Callable[[pd.DataFrame], pd.DataFrame], posted: list[str], launches: Launches
+) -> None:
+    """The vendor delivers it, the checks stop the tick, and the sensor finds nothing to send."""
+    launches.vendor.delivered = deliver(the_morning())
+
+    ticked = launches.run("hourly_tick_job")
+    for asked in launches.platform.ask(execution_sensor):
+        launches.platform.run("execute_trades_job", date.fromisoformat(str(asked.partition_key)))
+
+    assert red(ticked) == (set() if posted else {CHECK})
+    assert ticked.success == bool(posted)
+    assert launches.posted() == posted
 
 
 def test_replay_sends_nothing_whatever_the_gate(launches: Launches) -> None:
