@@ -19,6 +19,7 @@ from standins.platform import InProcessPlatform
 from standins.rehearsed_account import DAY, SETTINGS, rows
 
 from trading_assets.adapters.embedded import EmbeddedPostgres
+from trading_assets.adapters.embedded.processes import Access, free_port
 from trading_assets.adapters.embedded.redis import EmbeddedRedis
 from trading_assets.adapters.event_relay import recorded_events
 from trading_assets.adapters.postgres import broker_orders
@@ -42,6 +43,13 @@ def kill(main_process: int) -> None:
     psutil.wait_procs(family, timeout=10)
 
 
+def start_on_a_port_of_its_own(server: EmbeddedPostgres | EmbeddedRedis) -> None:
+    """Another test's server may take the usual port while this one is away."""
+    server.stop()
+    Access(free_port(0), Access.load(server.access_file).password).save(server.access_file)
+    server.start()
+
+
 # PostgreSQL ---------------------------------------------------------------------------------------
 
 
@@ -52,8 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgre
         server = EmbeddedPostgres(folder)
         with psycopg.connect(server.start(), autocommit=True) as connection:
             connection.execute(f"alter system set max_connections = {CONNECTIONS}")
-        server.stop()
-        server.start()
+        start_on_a_port_of_its_own(server)
         yield server
         server.stop()
 
@@ -171,6 +178,7 @@ def test_fifty_processes_at_once_send_each_order_once(decided: MortalAccount, mo
 def redis_server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     server = EmbeddedRedis(tmp_path)
     server.start()
+    start_on_a_port_of_its_own(server)
     yield server
     server.stop()
 
