@@ -121,7 +121,7 @@ class DbtProject:
             outcome = dbtRunner().invoke(arguments)
         if outcome.exception is not None or outcome.result is None:
             raise ContractBroken(f"dbt {command} could not run: {outcome.exception}") from outcome.exception
-        return [_node_result(result) for result in outcome.result]  # type: ignore[union-attr]
+        return [_node_result(result) for result in outcome.result]
 
     def _locations(self, target: Path) -> list[str]:
         directory = str(self.directory)

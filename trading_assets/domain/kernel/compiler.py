@@ -60,7 +60,7 @@ def entry(function: Function) -> Function:
 
     njit: Any = numba.njit
     if _folder is not None:
-        numba.config.CACHE_DIR = str(_folder)  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = str(_folder)
     return cast(Function, njit(**_OPTIONS, cache=_folder is not None)(function))
 
 
