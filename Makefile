@@ -31,7 +31,7 @@ test: $(STAMP)  ## Run the tests: make test [ARGS="-k name"]
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: $(STAMP)  ## Run the tests that take too long for every time
-	@$(PY) -m pytest -n $(JOBS) --dist loadfile -m nightly $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist load -m nightly $(ARGS)
 
 check: $(STAMP)  ## Format, lint, types and walls, without changing a file
 	@$(PY) -m ruff format --check .
