@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
+from conftest import MakeDatabase
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -341,29 +340,8 @@ def write_ledger() -> Writer:
 
 
 @pytest.fixture(scope="module")
-def ledger(postgres_server: str, migrated_template: str, new_database: Callable[[], Database]) -> Database:
+def ledger(new_module_database: MakeDatabase) -> Database:
     """A database that holds the ledger, shared by the tests of a module."""
-    database = new_database()
+    database = new_module_database()
     write_ledger().store(database)
     return database
-
-
-@pytest.fixture(scope="module")
-def new_database(postgres_server: str, migrated_template: str) -> Iterator[Callable[[], Database]]:
-    names: list[str] = []
-
-    def create() -> Database:
-        name = f"{migrated_template}_{len(names)}_analytics"
-        names.append(name)
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("create database {} template {} strategy file_copy").format(
-                    *map(sql.Identifier, (name, migrated_template))
-                )
-            )
-        return Database(postgres_server.rsplit("/", 1)[0] + "/" + name)
-
-    yield create
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        for name in names:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

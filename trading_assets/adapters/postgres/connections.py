@@ -22,22 +22,24 @@ CONNECT_TIMEOUT_S = 5
 MOST_KEPT = 4
 
 
-class Closable(Protocol):
-    """What a keeper needs of a connection."""
+class DatabaseConnection(Protocol):
+    """What a keeper needs of a connection (PEP 249)."""
+
+    def rollback(self) -> None: ...
 
     def close(self) -> None: ...
 
 
 Key = TypeVar("Key", bound=Hashable)
-Connection = TypeVar("Connection", bound=Closable)
+Connection = TypeVar("Connection", bound=DatabaseConnection)
 
 
 class Keeper(Generic[Key, Connection]):
     """Lends connections, each to one user at a time, and keeps the sound ones of those that come back.
 
-    `finish` ends the work of a block that raised nothing, `undo` that of one that raised; `is_sound` says whether a
-    connection that was kept can still be used. Threads may share a keeper; a forked child begins with an empty one and
-    leaves its parent's connections alone.
+    `finish` ends the work of a block that raised nothing; `is_sound` says whether a connection that was kept can still
+    be used. Threads may share a keeper; a forked child begins with an empty one and leaves its parent's connections
+    alone.
     """
 
     def __init__(
@@ -45,9 +47,8 @@ class Keeper(Generic[Key, Connection]):
         opened: Callable[[Key], Connection],
         is_sound: Callable[[Connection], bool],
         finish: Callable[[Connection], None],
-        undo: Callable[[Connection], None],
     ) -> None:
-        self._opened, self._is_sound, self._finish, self._undo = opened, is_sound, finish, undo
+        self._opened, self._is_sound, self._finish = opened, is_sound, finish
         self._inherited: list[object] = []
         self._begin()
         os.register_at_fork(after_in_child=self._begin_in_child)
@@ -60,7 +61,9 @@ class Keeper(Generic[Key, Connection]):
             yield connection
             self._finish(connection)
         except BaseException:
-            self._undo(connection)
+            # What is lost has nothing to undo, and what happened first is what shall be heard of.
+            with suppress(Exception):
+                connection.rollback()
             connection.close()
             raise
         self._keep(key, connection)
@@ -123,12 +126,6 @@ def _commit(connection: psycopg.Connection) -> None:
     connection.read_only = connection.isolation_level = None
 
 
-def _roll_back(connection: psycopg.Connection) -> None:
-    # A connection that is lost has nothing to undo, and what happened first is what shall be heard of.
-    with suppress(psycopg.OperationalError):
-        connection.rollback()
-
-
 def _open_arrow(url: str) -> ArrowConnection:
     import adbc_driver_postgresql.dbapi as adbc
 
@@ -151,11 +148,7 @@ def _end_reading(connection: ArrowConnection) -> None:
     connection.rollback()
 
 
-def _leave(connection: ArrowConnection) -> None:
-    """Reading has nothing to undo."""
-
-
 # By the address and the role in whose hands the work is.
-TRANSACTIONS = Keeper(_open, _is_silent, finish=_commit, undo=_roll_back)
+TRANSACTIONS = Keeper(_open, _is_silent, finish=_commit)
 # By the address. Their driver reads the catalogue of types at every login.
-ARROW_READS = Keeper(_open_arrow, _answers, finish=_end_reading, undo=_leave)
+ARROW_READS = Keeper(_open_arrow, _answers, finish=_end_reading)

@@ -282,25 +282,23 @@ _FACTS: LiteralString = (
     "first_session, listed_on, delisted_on"
 )
 _TERMS: LiteralString = "split_ratio, amount_usd, pay_date, new_symbol, share_ratio, value_usd, reason"
+VERSIONED: tuple[tuple[LiteralString, LiteralString, LiteralString], ...] = (
+    ("market.bars", "symbol, timeframe, ts", "open, high, low, close, volume"),
+    ("market.corporate_actions", "symbol, ex_date, kind, distributed_symbol", _TERMS),
+    ("market.financials", "symbol, statement, item, months, period_end", "amount, currency"),
+    ("market.fundamentals", "symbol, topic, item", "text, number, is_gone"),
+    ("market.instrument_facts", "instrument_id, source", _FACTS),
+    ("market.broker_sessions", "source, session_date", "opens_at, closes_at"),
+    ("market.trading_halts", "symbol, halted_at", "resumed_at, reason, is_withdrawn, source"),
+)
+"""Tables of versions: what finds a fact, and what a version says of it."""
 VERSIONS = Invariant(
     "INV-11",
     "the_same_version_is_the_same",
     "The versions of every stored fact are numbered without a gap and each differs from the one before; backtests of "
     "the same configuration, code, data and sessions have the same result.",
     f"""
-    {_versions("market.bars", "symbol, timeframe, ts", "open, high, low, close, volume")}
-    union all
-    {_versions("market.corporate_actions", "symbol, ex_date, kind, distributed_symbol", _TERMS)}
-    union all
-    {_versions("market.financials", "symbol, statement, item, months, period_end", "amount, currency")}
-    union all
-    {_versions("market.fundamentals", "symbol, topic, item", "text, number, is_gone")}
-    union all
-    {_versions("market.instrument_facts", "instrument_id, source", _FACTS)}
-    union all
-    {_versions("market.broker_sessions", "source, session_date", "opens_at, closes_at")}
-    union all
-    {_versions("market.trading_halts", "symbol, halted_at", "resumed_at, reason, is_withdrawn, source")}
+    {" union all ".join(_versions(*one) for one in VERSIONED)}
     union all
     select 'backtests ' || string_agg(backtest_id, ' ' order by backtest_id), 'have different results'
     from strategy.backtests

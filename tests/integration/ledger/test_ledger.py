@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-import uuid
-from copy import deepcopy
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import psycopg
 import pytest
-from psycopg import sql
 from standins.accounts import facts
+from standins.recorded_life import FIRST, LAST, MINDFUL, PROTECTED, RULES, SMALL, D, Life, moments, rows
 
-from trading_assets.adapters.errors import LedgerConflict, NotFound
-from trading_assets.adapters.postgres import ledger, market, reviews
+from trading_assets.adapters.errors import LedgerConflict
+from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.ledger_hash import PARTS, account_hash, ledger_hash
-from trading_assets.domain.execution.exits import ExitPlan
-from trading_assets.domain.execution.fill_model import FillModel
+from trading_assets.adapters.postgres.ledger_hash import ledger_hash
 from trading_assets.domain.journal import Journal
-from trading_assets.domain.market.bars import BAR_COLUMNS, Bar
-from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
-from trading_assets.domain.risk.breakers import Breaker, BreakerRule
-from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.protections import Protection, ProtectionKind
-from trading_assets.domain.risk.standings import always_tradable
-from trading_assets.domain.simulation import Account, Moment, Rules, open_book, walk
-from trading_assets.domain.strategy.targets import Target
-from trading_assets.domain.values import ReasonCode, Timeframe, decimal_of
-
-D = Decimal
-FIRST, LAST = date(2012, 11, 19), date(2012, 11, 29)
-CRASH, DIVIDEND_ON, SPLIT_ON, PAID_ON = date(2012, 11, 28), date(2012, 11, 21), date(2012, 11, 26), date(2012, 11, 27)
-SYMBOLS = ("IBM", "MSFT")
-LIMITS = RiskLimits(
-    max_order_qty=D(10_000),
-    max_order_notional=D("0.4"),
-    max_position=D("0.5"),
-    max_gross_exposure=D("0.9"),
-    cash_buffer=D("0.05"),
-    stop_new_daily_loss=D("0.02"),
-    stop_all_daily_loss=D("0.05"),
-    stop_all_drawdown=D("0.15"),
-    rebalance_band=D("0.02"),
-    approval_ttl=timedelta(minutes=2),
-    allow_short=False,
-)
-RULES = Rules(LIMITS, FillModel(slippage_bps=D(5), volume_limit=D("0.1")))
-PROTECTED = replace(
-    RULES, exits={"s": ExitPlan(D("0.02"), D("0.03"), D("0.025")), "t": ExitPlan(trailing_stop=D("0.015"))}
-)
-# Whatever an account remembers of its past has a say here.
-MINDFUL = replace(
-    PROTECTED,
-    limits=replace(LIMITS, max_session_orders=12, max_session_turnover=D(3), max_session_reversals=2),
-    breakers={Breaker.CONSECUTIVE_LOSSES: BreakerRule(3, clears_after_sessions=1)},
-    protections=[
-        Protection(ProtectionKind.STOPLOSS_GUARD, 2, 4, timeframe=Timeframe.HOUR),
-        Protection(ProtectionKind.MAX_DRAWDOWN, 2, 4, max_drawdown=D("0.01"), timeframe=Timeframe.HOUR),
-    ],
-)
-SMALL = 20_000
-"""USD, too few to day trade as often as one likes."""
-ACTIONS = [
-    CorporateAction("IBM", DIVIDEND_ON, ActionKind.CASH_DIVIDEND, amount_usd=D("0.55"), pay_date=PAID_ON),
-    CorporateAction("MSFT", SPLIT_ON, ActionKind.SPLIT, split_ratio=D("1.5")),
-]
+from trading_assets.domain.market.sessions import session
+from trading_assets.domain.simulation import Rules, open_book, walk
+from trading_assets.domain.values import ReasonCode
 
 APPEND_ONLY = (
     "execution.accounts",
@@ -141,93 +87,6 @@ DERIVED = (
     "risk.sector_risk",
     "risk.stress_results",
 )
-
-
-def hourly_bars() -> pd.DataFrame:
-    """Two symbols by the hour over a holiday and a half day; thin, with holes, a split and a crash."""
-    random = np.random.default_rng(11)
-    rows = []
-    for symbol in SYMBOLS:
-        close = 100.0
-        for day in sessions_between(FIRST, LAST):
-            if symbol == "MSFT" and day == SPLIT_ON:
-                close /= 1.5
-            for number, bounds in enumerate(bar_bounds(day, Timeframe.HOUR)):
-                open_, close = close, round(close * float(np.exp(random.normal(0, 0.01))), 2)
-                if day == CRASH and number == 2:
-                    close = round(close * 0.85, 2)
-                volume = float(random.integers(0, 3_000))
-                if symbol == "IBM" or random.random() > 0.3:
-                    high, low = max(open_, close), min(open_, close)
-                    rows.append((symbol, "1h", *bounds, day, open_, high, low, close, volume, "test"))
-    return pd.DataFrame(rows, columns=list(BAR_COLUMNS))
-
-
-def moments(frame: pd.DataFrame) -> list[Moment]:
-    random = np.random.default_rng(12)
-    history, standings = [], always_tradable(SYMBOLS)
-    for (day, at), group in frame.groupby(["session_date", "closes_at"]):
-        closed_at = at.to_pydatetime()
-        bars = [
-            Bar(row.symbol, row.ts.to_pydatetime(), closed_at, day, *map(decimal_of, row[6:11]))
-            for row in group.itertuples()
-        ]
-        targets = [
-            Target(strategy, "1", symbol, closed_at, day, D(int(random.integers(0, 6))) / 20)
-            for strategy in ("s", "t")
-            for symbol in SYMBOLS
-        ]
-        due = [action for action in ACTIONS if action.ex_date == day]
-        gates = dict.fromkeys(SYMBOLS, "open" if random.random() > 0.1 else "closed")
-        history.append(Moment(closed_at, session(day), bars, due, targets, gates, standings=standings))
-    return history
-
-
-class Life:
-    """An account that lived through the bars, with a copy of it at every close."""
-
-    def __init__(self, database: Database, rules: Rules = RULES, cash: int = 100_000) -> None:
-        self.frame = hourly_bars()
-        with database.transaction() as connection:
-            market.store_bars(connection, self.frame)
-            record = ledger.open_account(connection, "simulated", "0badcafe", FIRST, D(cash))
-        self.account_id = record.account_id
-        account, self.journal = open_book(record.account_id, record.opening_cash_usd, session(FIRST))
-        self.stages: list[Account] = []
-        for moment in moments(self.frame):
-            walk(account, [moment], rules, {}, (), self.journal)
-            self.stages.append(deepcopy(account))
-
-    def record(self, database: Database, journal: Journal | None = None) -> dict[str, int]:
-        with database.transaction() as connection:
-            ledger.lock_ledger(connection)
-            written = ledger.record(connection, journal or self.journal)
-            ledger.use_account(connection, self.account_id)
-        return written
-
-
-@pytest.fixture
-def life(database: Database) -> Life:
-    return Life(database)
-
-
-@pytest.fixture
-def recorded(life: Life, database: Database) -> Life:
-    life.record(database)
-    return life
-
-
-@pytest.fixture
-def protected(database: Database) -> Life:
-    """A recorded account whose entries carry protective exits."""
-    life = Life(database, PROTECTED)
-    life.record(database)
-    return life
-
-
-def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
-    with database.transaction() as connection:
-        return connection.execute(query).fetchall()
 
 
 # Recording ----------------------------------------------------------------------------------------
@@ -524,119 +383,6 @@ def test_recorded_verdicts_come_back_as_they_were_given(recorded: Life, database
         again = verdicts[verdict.intent.intent_id]
         assert replace(again, checks=()) == replace(verdict, checks=())
         assert {check.rule_id: check for check in again.checks} == {check.rule_id: check for check in verdict.checks}
-
-
-# The hash -----------------------------------------------------------------------------------------
-
-WALL_CLOCK = {"recorded_at", "approved_at", "expires_at"}
-CHANGES = {
-    "numeric": "coalesce({0} + 0.000001, 1)",
-    "double precision": "coalesce({0} + 1e-9, 1)",
-    "smallint": "{0} + 100",
-    "integer": "{0} + 100",
-    "text": "coalesce({0}, '') || 'x'",
-    "boolean": "not {0}",
-    "date": "{0} + 1000",
-    "timestamp with time zone": "{0} + interval '1 microsecond'",
-    "ARRAY": "{0} || array['x']",
-    "jsonb": "{0} || jsonb_build_object('x', 1)",
-}
-HASHED = (
-    "execution.activities",
-    "execution.equity",
-    "execution.fills",
-    "execution.order_events",
-    "execution.orders",
-    "execution.positions",
-    "execution.trail_marks",
-    "risk.approvals",
-    "risk.breaker_events",
-    "risk.verdict_checks",
-    "risk.verdicts",
-)
-
-
-@pytest.mark.parametrize("table", HASHED)
-def test_ledger_hash_changes_with_any_value_and_not_with_the_wall_clock(
-    table: str, protected: Life, database: Database
-) -> None:
-    columns = rows(
-        database,
-        "select column_name, data_type from information_schema.columns "
-        f"where table_schema || '.' || table_name = '{table}' and column_name <> 'account_id'",
-    )
-    name = sql.Identifier(*table.split("."))
-    unnoticed = set()
-    with database.transaction() as connection:
-        allow_forgery(connection, table)
-        before = account_hash(connection, protected.account_id)
-        for column, kind in columns:
-            with connection.transaction(force_rollback=True):
-                change = sql.SQL(CHANGES[kind]).format(sql.Identifier(column))
-                connection.execute(
-                    sql.SQL(
-                        "update {0} set {1} = {2} where ctid = (select ctid from {0} order by {1} is null limit 1)"
-                    ).format(name, sql.Identifier(column), change)
-                )
-                if account_hash(connection, protected.account_id) == before:
-                    unnoticed.add(column)
-        with connection.transaction(force_rollback=True):
-            connection.execute(sql.SQL("delete from {0} where ctid = (select ctid from {0} limit 1)").format(name))
-            assert account_hash(connection, protected.account_id) != before
-
-    assert unnoticed == WALL_CLOCK & {column for column, _ in columns}
-
-
-def allow_forgery(connection: psycopg.Connection, table: str) -> None:
-    """Until the end of the transaction: no trigger, no foreign key, no check."""
-    connection.execute("set local session_replication_role = replica")
-    checks = connection.execute(
-        "select conname from pg_constraint where contype = 'c' and conrelid = %s::regclass", (table,)
-    ).fetchall()
-    for (check,) in checks:
-        statement = sql.SQL("alter table {} drop constraint {}")
-        connection.execute(statement.format(sql.Identifier(*table.split(".")), sql.Identifier(check)))
-
-
-def test_ledger_hash_of_a_known_life_changes_only_with_what_is_recorded_of_it(
-    recorded: Life, database: Database
-) -> None:
-    assert ledger_hash(database) == "a0088231664f973743326c803b7ea1a4ef2c383098cb0cc76d8b362091931fff"
-
-
-def test_ledger_hash_covers_every_table_with_an_account() -> None:
-    assert set(HASHED) == {
-        name for query in PARTS.values() for name in re.findall(r"(?:from|join) ((?:risk|execution)\.\w+)", query)
-    }
-
-
-def test_ledger_hash_in_two_databases_is_the_same(
-    recorded: Life, database: Database, postgres_server: str, migrated_template: str
-) -> None:
-    name = f"copy_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {migrated_template} strategy file_copy")
-    other = Database(f"{postgres_server.rsplit('/', 1)[0]}/{name}")
-    try:
-        # Elsewhere the rows arrive one session after the other and lie in another order on the disk.
-        life = Life(other)
-        for journal in reversed(by_activity(life.journal)):
-            life.record(other, journal)
-        assert ledger_hash(other) == ledger_hash(database, recorded.account_id)
-    finally:
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)")
-
-
-def by_activity(journal: Journal) -> list[Journal]:
-    """The journal in two parts that can be recorded in any order: money that needs no order, and the rest."""
-    rest = replace(journal, activities=[], equity=[], positions=[])
-    return [rest, Journal(activities=journal.activities, equity=journal.equity, positions=journal.positions)]
-
-
-def test_ledger_hash_before_anything_traded_says_what_to_do(database: Database) -> None:
-    with pytest.raises(NotFound, match="No account has traded yet"):
-        ledger_hash(database)
 
 
 # Writers ------------------------------------------------------------------------------------------
