@@ -64,8 +64,8 @@ def run_dagster(
 ) -> None:
     """Run Dagster and its companions until a signal asks for the end.
 
-    `on_ready` gets the address when the web page answers, `tell` a line when a companion had to be started again.
-    Raises SupervisorError when Dagster ends by itself.
+    `on_ready` gets the address when the web page answers, `tell` a line when a companion had to be started again
+    and when the end begins. Raises SupervisorError when Dagster ends by itself.
     """
     check_port(host, port)
     asked_to_stop = _stop_flag()
@@ -87,6 +87,7 @@ def run_dagster(
             time.sleep(0.2)
         if not asked_to_stop():
             raise SupervisorError(f"Dagster ended with exit code {dagster.returncode}: read {log}.")
+        tell(f"Stopping: a run under way has {POLITE_STOP_S} s to end.")
 
 
 class _Running:

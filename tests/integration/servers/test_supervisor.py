@@ -98,7 +98,10 @@ def test_companion_that_is_killed_is_started_again_and_ends_with_the_rest(
 
     run([companion], told, kill_it, tmp_path / "dagster.log")
 
-    assert told == [f"The companion ended (exit code -9) and is started again: {companion.log}"]
+    assert told == [
+        f"The companion ended (exit code -9) and is started again: {companion.log}",
+        "Stopping: a run under way has 30 s to end.",
+    ]
     assert len(pids(tmp_path)) == 2
     assert not any(psutil.pid_exists(pid) for pid in pids(tmp_path))
 
