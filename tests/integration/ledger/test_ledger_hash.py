@@ -89,7 +89,7 @@ def allow_forgery(connection: psycopg.Connection, table: str) -> None:
 def test_ledger_hash_of_a_known_life_changes_only_with_what_is_recorded_of_it(
     recorded: Life, database: Database
 ) -> None:
-    assert ledger_hash(database) == "a0088231664f973743326c803b7ea1a4ef2c383098cb0cc76d8b362091931fff"
+    assert ledger_hash(database) == "f2fc5e322894a7111031cfa10898e47f5481b9d4e6e4766995b6f78795bec66b"
 
 
 def test_ledger_hash_covers_every_table_with_an_account() -> None:

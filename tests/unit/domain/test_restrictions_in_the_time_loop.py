@@ -204,6 +204,25 @@ def test_breaker_that_halts_cancels_what_would_open() -> None:
     assert account.book.quantity_of("IBM") == 20
 
 
+@pytest.mark.parametrize(
+    ("stop", "status"),
+    [("stop_all_daily_loss", "CANCELED"), ("stop_all_drawdown", "CANCELED"), (None, "PARTIALLY_FILLED")],
+)
+def test_stop_all_cancels_what_would_open_and_keeps_the_stop(stop: str | None, status: str) -> None:
+    """Twenty shares execute at the open of 100, which is 45 at an early close."""
+    limits = RiskLimits.of({**LOOSE.limits(), **({stop: 0.01, "stop_new_daily_loss": 0.01} if stop else {})})
+    thin = FillModel(slippage_bps=D(0), volume_limit=D("0.00002"))
+    given = moments(["0.2", "0.4"])
+    given[1] = replace(given[1], at=given[1].at - timedelta(hours=1), bars=[bar(1, "100", "45")])
+    exits = {"s": ExitPlan(stop_loss=D("0.9"))}
+    account, journal = lived(given, Rules(limits, thin, exits))
+    entry = journal.orders[0].client_order_id
+    assert account.book.quantity_of("IBM") == 20
+    assert [one.status for one in journal.order_events if one.client_order_id == entry][-1].name == status
+    assert ends(journal) == ([(1, OrderStatus.CANCELED, "trading is reducing")] if stop else [])
+    assert [one.order.is_leg for one in account.working.values()] == ([True] if stop else [False, True, False, True])
+
+
 # Breakers -----------------------------------------------------------------------------------------
 
 LOSING = ["0.2", "0"] * 3 + ["0.2", "0.2"]

@@ -29,7 +29,7 @@ from trading_assets.domain.kernel.arrays import (
 from trading_assets.domain.kernel.compiler import compiled, entry
 from trading_assets.domain.kernel.decisions import decide
 from trading_assets.domain.kernel.fills import meet, needs_ranks, take_fills
-from trading_assets.domain.kernel.marks import mark, trip_breakers, write_equity
+from trading_assets.domain.kernel.marks import ends_orders, mark, trip_breakers, write_equity
 from trading_assets.domain.kernel.sessions import begin_session, end_session
 
 
@@ -52,6 +52,8 @@ def live(market: Market, wants: Wants, terms: Terms, state: State, log: Log) -> 
             return REFUSED
         write_equity(state, log, moment)
         trip_breakers(terms, state, log, moment)
+        if ends_orders(state, log):
+            return REFUSED
         if wants.is_decision[moment] and not decide(market, wants, terms, state, log, moment):
             return REFUSED
         numbers[MOMENT] = moment + 1

@@ -24,6 +24,8 @@ from trading_assets.domain.kernel.arrays import (
     MILLION,
     MOST_GROSS,
     MOST_MONEY,
+    ORDER_SYMBOL,
+    ORDERS,
     REALISED,
     RECEIVABLE,
     SESSION,
@@ -99,3 +101,16 @@ def trip_breakers(terms: Terms, state: State, log: Log, moment: int) -> None:
         if state.tripped[breaker] < 0 < equity and base > 0 and base - equity >= ceiling_of(base, limit, MILLION):
             state.tripped[breaker] = numbers[SESSION]
             log_breaker(state, log, moment, breaker, 1)
+
+
+@compiled
+def ends_orders(state: State, log: Log) -> bool:
+    """Whether a tripped breaker cancels an order at work: one that does not surely close what is held."""
+    if state.tripped[DAILY_LOSS_STOP_ALL] < 0 and state.tripped[DRAWDOWN] < 0:
+        return False
+    for number in range(state.numbers[ORDERS]):
+        symbol = log.orders[number, ORDER_SYMBOL]
+        held, buys, sells = int(state.net[symbol]), state.buys[symbol], state.sells[symbol]
+        if buys > max(0, -held) or sells > max(0, held):
+            return True
+    return False

@@ -119,7 +119,8 @@ def lived(market: Market, wants: Wants, terms: Terms, cash: int, rank: Rank) -> 
         else:
             row = int(state.numbers[MOMENT])
             raise NotRepresentableError(
-                f"moment {row}: too many shares, too much money, or so little that day trades are counted"
+                f"moment {row}: too many shares, too much money, so little that day trades are counted,"
+                " or orders that a breaker ends"
             )
     return state, log
 

@@ -201,14 +201,16 @@ def missing_share(held: Collection[str], seen: Collection[str]) -> float | None:
     return len(set(held) - set(seen)) / len(set(held)) if held else None
 
 
-def effective_state(snapshot: AccountSnapshot, strategy: str = "", symbol: str = "") -> TradingState:
-    """The tightest of the declared states of account, strategy and symbol, and of what latched breakers lead to.
+def reduces(breaker: str) -> bool:
+    """Whether it puts the account into REDUCING at least: all do but DAILY_LOSS, one that is not known here too."""
+    return breaker != Breaker.DAILY_LOSS
 
-    A breaker that this version does not know reduces too.
-    """
+
+def effective_state(snapshot: AccountSnapshot, strategy: str = "", symbol: str = "") -> TradingState:
+    """The tightest of the declared states of account, strategy and symbol, and of what latched breakers lead to."""
     if not (snapshot.tripped_breakers or snapshot.strategy_states or snapshot.symbol_states):
         return snapshot.trading_state
-    is_reducing = any(breaker != Breaker.DAILY_LOSS for breaker in snapshot.tripped_breakers)
+    is_reducing = any(map(reduces, snapshot.tripped_breakers))
     return tightest(
         snapshot.trading_state,
         snapshot.strategy_states.get(strategy, TradingState.ACTIVE),

@@ -15,8 +15,10 @@ from trading_assets.domain.risk.breakers import (
     judge,
     losing_streak,
     missing_share,
+    reduces,
 )
 from trading_assets.domain.risk.trading_states import TradingStates
+from trading_assets.domain.risk.verdicts import TradingState
 from trading_assets.domain.simulation.account import Account, required
 from trading_assets.domain.simulation.moment import Moment, Rules
 from trading_assets.domain.simulation.views import account_snapshot
@@ -24,10 +26,12 @@ from trading_assets.domain.values import plain
 
 
 def with_breakers(account: Account, states: TradingStates, rules: Rules) -> TradingStates:
-    """The declared `states` with what the tripped breakers that are configured do to them."""
+    """The declared `states` with what the tripped breakers do to them: as configured, or as `reduces` says."""
     for breaker in account.tripped:
         if rule := rules.breakers.get(breaker):
             states = states.tightened(rule.action.state, is_flatten=rule.action is BreakerAction.FLATTEN)
+        elif reduces(breaker):
+            states = states.tightened(TradingState.REDUCING)
     return states
 
 

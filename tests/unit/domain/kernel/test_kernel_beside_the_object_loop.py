@@ -246,6 +246,7 @@ DEFECTS = {
     "a split leaves working orders": ("sessions", "return _split_orders(state, log, symbol, ratio) and", "return"),
     "a small trade is not asked about": ("decisions", "band * SURELY", "band * 20"),
     "what competes fills in the order of sending": ("fills", "if is_shared or wanted > order", "if wanted < 0 > order"),
+    "a breaker leaves orders at work": ("loop", "if ends_orders(state, log):", "if False:"),
     "a reduction takes the shares of any rule": ("review", "if allowed < least else", "if allowed > least else"),
 }
 
