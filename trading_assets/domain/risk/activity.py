@@ -101,8 +101,8 @@ class Activity:
 
         The legs of one decision are no twins: closing and opening as many shares is a change of sign.
         """
-        earlier = [at for at in self._by_twin.get((strategy, symbol, side, qty), ()) if at < before]
-        return max(earlier, default=None)
+        times = self._by_twin.get((strategy, symbol, side, qty))
+        return max((at for at in times if at < before), default=None) if times else None
 
     def reversals(self, symbol: str) -> int:
         """How often the session's orders in `symbol` changed their side."""

@@ -56,7 +56,7 @@ class Projection:
         self._prices: dict[str, int] = {}
         self._totals: dict[tuple[str, ...], _Total] = {}
         self._approved_usd = 0
-        self._short_reserve_usd: int | None = None
+        self._standing_usd: int | None = None
         self._approved: list[tuple[Intent, Decimal]] = []
         self.activity = Activity(snapshot.sent_orders, snapshot.open_orders)
         self.day_trades = None if snapshot.day_trades is None else snapshot.day_trades.counted()
@@ -65,7 +65,7 @@ class Projection:
         """Another one that grows by approvals of its own."""
         other = Projection(self._snapshot)
         other._both_sides, other._strategy_sides = dict(self._both_sides), dict(self._strategy_sides)
-        other._approved_usd, other._short_reserve_usd = self._approved_usd, self._short_reserve_usd
+        other._approved_usd, other._standing_usd = self._approved_usd, self._standing_usd
         for intent, qty in self._approved:
             other._count(intent, qty)
         return other
@@ -177,10 +177,10 @@ class Projection:
 
     def reserved_usd(self) -> int:
         """Cash that working orders, approvals of this moment and short positions may still need."""
-        if self._short_reserve_usd is None:
-            self._short_reserve_usd = sum(map(self._short_usd, self._symbols()))
-        working_usd = unsigned(self._snapshot.working_buy_value_usd, "working_buy_value_usd")
-        return ceil(working_usd * MILLION) + self._approved_usd + self._short_reserve_usd
+        if self._standing_usd is None:
+            working_usd = unsigned(self._snapshot.working_buy_value_usd, "working_buy_value_usd")
+            self._standing_usd = ceil(working_usd * MILLION) + sum(map(self._short_usd, self._symbols()))
+        return self._approved_usd + self._standing_usd
 
     def approve(self, intent: Intent, approved_qty: Decimal) -> None:
         """Count `approved_qty` shares of the intent as an order that may fill."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ def twin_age_s(case: Case) -> Count:
     last = case.projection.activity.last_twin(
         intent.strategy, intent.symbol, intent.side, finite(intent.qty, "qty"), intent.decision_at
     )
-    return NEVER if last is None else ceil((intent.decision_at - last) / timedelta(seconds=1))
+    return NEVER if last is None else -(-(intent.decision_at - last) // SECOND)
 
 
 def opposing_orders(case: Case) -> Count:

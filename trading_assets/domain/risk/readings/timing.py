@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from trading_assets.domain.market.trading_time import trading_time
+from trading_assets.domain.risk.activity import SECOND
 from trading_assets.domain.risk.inputs import InputMissingError
 from trading_assets.domain.risk.readings.circumstances import circumstances, terms_of
 from trading_assets.domain.risk.rules.prices import PLACEMENT, Placement
@@ -34,8 +34,7 @@ def placement(case: Case) -> Placement:
 
 def seconds_to_cut_off(case: Case) -> Count:
     """Seconds left to send the order in."""
-    left = terms_of(case).cut_off_at - case.snapshot.at
-    return floor(left / timedelta(seconds=1))
+    return (terms_of(case).cut_off_at - case.snapshot.at) // SECOND
 
 
 def is_at_broker(standing: Standing) -> Flag:
@@ -84,7 +83,7 @@ def _age_s(standing: Standing, since: datetime | None, name: str = "approved_at"
 
 def _seconds(age: timedelta) -> int:
     """Rounded up: what is a moment too old is too old."""
-    return ceil(age / timedelta(seconds=1))
+    return -(-age // SECOND)
 
 
 OF_ACCOUNT = (
