@@ -1,5 +1,6 @@
 """AlpacaSource with the real SDK, against a stand-in on 127.0.0.1 and a real database."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
@@ -321,6 +322,28 @@ def test_instruments_come_with_their_first_session(
     assert (instrument.symbol, instrument.name, instrument.exchange) == ("AAPL", "Apple Inc. Common Stock", "NASDAQ")
     assert (instrument.is_tradable, instrument.is_shortable) == (True, True)
     assert instrument.first_session == date(2016, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_unqualified_partnership"),
+    [
+        ({}, None),
+        ({"attributes": []}, False),
+        ({"attributes": ["ptp_with_exception", "has_options"]}, False),
+        ({"attributes": ["has_options", "ptp_no_exception"]}, True),
+    ],
+)
+def test_instrument_is_a_partnership_where_its_attributes_say_so(
+    said: dict[str, list[str]],
+    is_unqualified_partnership: bool | None,
+    source: AlpacaSource,
+    alpaca: AlpacaStandIn,
+    vendor: VendorStandIn,
+) -> None:
+    vendor.routes["/v2/assets/AAPL"] = Reply({**json.loads((DATA / "asset.json").read_bytes()), **said})
+    alpaca.rows["AAPL"] = [row(moment("2016-01-04T05:00:00Z"))]
+    (instrument,) = source.instruments(["AAPL"])
+    assert instrument.is_unqualified_partnership is is_unqualified_partnership
 
 
 def test_unknown_instrument_is_not_found(source: AlpacaSource) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
-from trading_assets.adapters.postgres.instruments import first_sessions, resolve, store_instruments, symbols_of
+from trading_assets.adapters.postgres.instruments import (
+    first_sessions,
+    resolve,
+    store_instruments,
+    stored_instruments,
+    symbols_of,
+)
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction, DelistingReason
 from trading_assets.domain.market.instruments import Instrument
 
@@ -44,6 +50,16 @@ def test_facts_that_change_are_new_versions_and_the_same_ones_write_nothing(data
     assert rows(database, versions) == [(1, True), (2, False)]
     current = "select symbol, is_easy_to_borrow, is_fractionable, first_session from market.instruments"
     assert rows(database, current) == [("AAPL", False, True, LISTED)]
+
+
+def test_partnership_is_a_fact_like_the_others(database: Database) -> None:
+    assert store(database, instrument("ET")) == 1
+    assert store(database, instrument("ET", is_unqualified_partnership=False)) == 1
+    assert store(database, instrument("ET", is_unqualified_partnership=True)) == 1
+    assert rows(database, "select is_unqualified_partnership from market.instruments") == [(True,)]
+    with database.transaction() as connection:
+        (known,) = stored_instruments(connection, ["ET"])
+    assert known.is_unqualified_partnership
 
 
 def test_renamed_company_is_one_instrument_under_both_symbols(database: Database) -> None:

@@ -25,21 +25,23 @@ HOUR = timedelta(hours=1)
 SETTINGS = TradingSettings.model_validate(
     {
         "source": "sample",
-        "universe": ["IBM", "MSFT", "GONE", "KD"],
+        "universe": ["IBM", "MSFT", "GONE", "KD", "ET"],
         "timeframes": ["1d"],
         "strategies": {},
         "risk": {"watch": ["MSFT"]},
     }
 )
 ORDINARY = {Condition.LISTED, Condition.TRADABLE}
+NOT_LENT = {Condition.NOT_SHORTABLE, Condition.HARD_TO_BORROW}
 
 
 def test_stored_facts_are_the_standing_of_a_symbol(database: Database) -> None:
     first = date(2010, 1, 4)
     instruments = [
-        Instrument("IBM", "IBM", "NYSE", True, first_session=first),
-        Instrument("MSFT", "Microsoft", "NASDAQ", True, first_session=first),
+        Instrument("IBM", "IBM", "NYSE", True, True, is_easy_to_borrow=True, first_session=first),
+        Instrument("MSFT", "Microsoft", "NASDAQ", True, True, is_easy_to_borrow=True, first_session=first),
         Instrument("GONE", "Gone", "NYSE", False, first_session=first, delisted_on=date(2024, 6, 7)),
+        Instrument("ET", "Energy", "NYSE", True, True, is_unqualified_partnership=True, first_session=first),
     ]
     spin_off = CorporateAction(
         "IBM", date(2024, 6, 12), ActionKind.SPIN_OFF, new_symbol="KD", share_ratio=Decimal("0.2")
@@ -62,7 +64,8 @@ def test_stored_facts_are_the_standing_of_a_symbol(database: Database) -> None:
     assert stood("IBM", 3 * HOUR) == ORDINARY
     assert stood("IBM", timedelta(days=2)) == ORDINARY | {Condition.UNRESOLVED_ACTION}
     assert stood("MSFT", timedelta(0)) == ORDINARY | {Condition.WATCHED}
-    assert stood("GONE", -timedelta(days=3)) == ORDINARY
+    assert stood("GONE", -timedelta(days=3)) == ORDINARY | NOT_LENT
+    assert stood("ET", -HOUR) == ORDINARY | {Condition.HARD_TO_BORROW, Condition.UNQUALIFIED_PARTNERSHIP}
     assert Condition.TRADABLE not in stood("GONE", timedelta(0))
     assert stood("KD", timedelta(0)) == set()
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 NAME = "alpaca"
 DATA_URL = "https://data.alpaca.markets"
 TRADING_URL = "https://paper-api.alpaca.markets"
+UNQUALIFIED_PARTNERSHIP = "ptp_no_exception"
 HISTORY_BEGINS = date(2016, 1, 1)
 BARS_A_PAGE = 10_000
 ACTIONS_A_PAGE = 1_000
@@ -73,10 +74,15 @@ class AlpacaAsset(WireModel):
     fractionable: bool | None = None
     easy_to_borrow: bool | None = None
     borrow_status: str | None = None
+    attributes: list[str] | None = None
 
     def is_easy_to_borrow(self) -> bool | None:
         """In the newer of two ways of saying so."""
         return self.easy_to_borrow if self.borrow_status is None else self.borrow_status == "easy_to_borrow"
+
+    def is_unqualified_partnership(self) -> bool | None:
+        """None where the answer has no attributes. With an exception there is nothing to withhold."""
+        return None if self.attributes is None else UNQUALIFIED_PARTNERSHIP in self.attributes
 
 
 @dataclass(frozen=True)
@@ -285,6 +291,7 @@ def _instrument(symbol: str, asset: AlpacaAsset, first_session: date | None) -> 
         first_session=first_session,
         is_fractionable=asset.fractionable,
         is_easy_to_borrow=asset.is_easy_to_borrow(),
+        is_unqualified_partnership=asset.is_unqualified_partnership(),
         source_id=asset.id,
     )
 

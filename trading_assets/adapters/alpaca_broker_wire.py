@@ -196,6 +196,7 @@ def read_asset(row: object, symbol: str) -> Instrument:
         asset_class=fields.text("class") or "",
         is_fractionable=fields.flag("fractionable"),
         is_easy_to_borrow=easy,
+        is_unqualified_partnership="ptp_no_exception" in fields.rows("attributes"),
         source_id=fields.text("id"),
     )
 

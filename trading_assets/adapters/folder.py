@@ -3,13 +3,15 @@
 Each file has the columns symbol, ts (start of the bar), open, high, low, close (raw USD) and volume (shares). Its name
 or one of its folders carries the length of its bars as a word: `1d/AAPL.csv`, `prices_1h.parquet`, `MSFT-5m.csv.gz`.
 Hours and sessions that the folder lacks are added up from its 30m, 15m, 5m or 1m bars. A `corporate_actions.csv` in the
-folder is optional, its columns are those of a CorporateAction. A broken row refuses its file.
+folder is optional, its columns are those of a CorporateAction; so is an `instruments.csv`, which says what can be
+borrowed and what is a partnership. A broken row refuses its file.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ["symbol", "ts", *PRICES, "volume"]
 ACTIONS_FILE = "corporate_actions.csv"
+INSTRUMENTS_FILE = "instruments.csv"
+FLAGS = ("is_shortable", "is_easy_to_borrow", "is_unqualified_partnership")
+"""Columns of the instruments' file beside `symbol`; an empty cell says nothing."""
 PATTERNS = ("*.parquet", "*.csv", "*.csv.gz")
 FINER_STEPS = {"30m": 30, "15m": 15, "5m": 5, "1m": 1}
 """Lengths of bars, in minutes, that can be added up to hours and sessions."""
@@ -47,7 +52,7 @@ class FolderSource:
         self._read: dict[str, pd.DataFrame] = {}
 
     def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
-        """The symbols with the first session of their bars; a folder knows no names, exchanges or sectors.
+        """The symbols with the first session of their bars and what instruments.csv says of them; no names or sectors.
 
         Raises NotFound for a symbol without any bar.
         """
@@ -60,7 +65,13 @@ class FolderSource:
                 f"{self._folder} has no bars of {', '.join(unknown)}; it has {', '.join(sorted(firsts)) or 'none'}. "
                 "Change `universe` in trading.yaml, or add a file."
             )
-        return [Instrument(symbol, symbol, "unknown", True, first_session=firsts[symbol]) for symbol in symbols]
+        return [
+            replace(
+                Instrument(symbol, symbol, "unknown", is_tradable=True, first_session=firsts[symbol]),
+                **self._flags.get(symbol, {}),
+            )
+            for symbol in symbols
+        ]
 
     def bars(
         self, symbols: Sequence[str], timeframe: Timeframe, first: date, last: date, until: datetime
@@ -99,7 +110,7 @@ class FolderSource:
         paths = sorted(path for pattern in PATTERNS for path in self._folder.rglob(pattern))
         files: dict[str, list[Path]] = {}
         for path in paths:
-            if path.name != ACTIONS_FILE:
+            if path.name not in (ACTIONS_FILE, INSTRUMENTS_FILE):
                 files.setdefault(_length(path.relative_to(self._folder)), []).append(path)
         return files
 
@@ -117,6 +128,11 @@ class FolderSource:
     def _actions(self) -> list[CorporateAction]:
         path = self._folder / ACTIONS_FILE
         return _read_actions(path) if path.is_file() else []
+
+    @cached_property
+    def _flags(self) -> dict[str, dict[str, Any]]:
+        path = self._folder / INSTRUMENTS_FILE
+        return _read_flags(path) if path.is_file() else {}
 
 
 def _length(path: Path) -> str:
@@ -238,6 +254,23 @@ def _action(cells: dict[str, str]) -> CorporateAction:
     if needless := [column for column in TERMS if cells.get(column) and column not in terms]:
         raise ValueError(f"{needless[0]} {cells[needless[0]]!r} says nothing about a {kind}")
     return CorporateAction(symbol=cells["symbol"], ex_date=_day("ex_date", cells["ex_date"]), kind=kind, **terms)
+
+
+def _read_flags(path: Path) -> dict[str, dict[str, Any]]:
+    """Those of the FLAGS that are said, by symbol. Raises ContractBroken."""
+    file = BarFile(path, read_table(path, CORRECT, as_text=True), CORRECT)
+    columns = [str(column) for column in file.frame.columns]
+    if "symbol" not in columns or not set(columns) <= {"symbol", *FLAGS}:
+        raise ContractBroken(f"{path} has {', '.join(columns)}; its columns are symbol and any of {', '.join(FLAGS)}.")
+    file.refuse("symbol", file.frame.duplicated("symbol"), "is listed twice")
+    flags: dict[str, dict[str, Any]] = {symbol: {} for symbol in file.frame["symbol"]}
+    for flag in set(columns) - {"symbol"}:
+        said = file.frame[flag].str.strip().str.lower()
+        file.refuse(flag, ~said.isin(["true", "false", ""]), "is neither true nor false")
+        for symbol, text in zip(file.frame["symbol"], said, strict=True):
+            if text:
+                flags[symbol][flag] = text == "true"
+    return flags
 
 
 def _symbol(column: str, text: str) -> str:

@@ -51,7 +51,17 @@ class SampleSource:
         self._ensure_known(symbols)
         firsts = self._daily.groupby("symbol")["session_date"].min()
         return [
-            Instrument(symbol, name, exchange, is_tradable=True, sector=sector, first_session=firsts[symbol])
+            Instrument(
+                symbol,
+                name,
+                exchange,
+                is_tradable=True,
+                # Each of them was among the most traded shares of its time.
+                is_shortable=True,
+                is_easy_to_borrow=True,
+                sector=sector,
+                first_session=firsts[symbol],
+            )
             for symbol in symbols
             for name, exchange, sector in [NAMES[symbol]]
         ]

@@ -205,6 +205,7 @@ def asset_json(instrument: Instrument) -> Json:
         "shortable": instrument.is_shortable,
         "easy_to_borrow": bool(instrument.is_easy_to_borrow),
         "fractionable": bool(instrument.is_fractionable),
+        "attributes": ["ptp_no_exception"] if instrument.is_unqualified_partnership else [],
     }
 
 

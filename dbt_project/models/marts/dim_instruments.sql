@@ -20,6 +20,7 @@ select
     instruments.instrument_id,
     instruments.is_fractionable,
     instruments.is_easy_to_borrow,
+    instruments.is_unqualified_partnership,
     instruments.listed_on,
     instruments.last_session,
     sessions.first_bar_session,

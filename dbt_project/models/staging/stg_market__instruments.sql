@@ -12,6 +12,7 @@ select
     instrument_id,
     is_fractionable,
     is_easy_to_borrow,
+    is_unqualified_partnership,
     listed_on,
     last_session
 from {{ source('market', 'instruments') }}

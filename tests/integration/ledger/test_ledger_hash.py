@@ -89,7 +89,7 @@ def allow_forgery(connection: psycopg.Connection, table: str) -> None:
 def test_ledger_hash_of_a_known_life_changes_only_with_what_is_recorded_of_it(
     recorded: Life, database: Database
 ) -> None:
-    assert ledger_hash(database) == "f2fc5e322894a7111031cfa10898e47f5481b9d4e6e4766995b6f78795bec66b"
+    assert ledger_hash(database) == "c1a721f462df1282972b23a88c0657ff409c1f87ac947a93c6186503d8d67e26"
 
 
 def test_ledger_hash_covers_every_table_with_an_account() -> None:

@@ -234,3 +234,36 @@ def test_broken_action_refuses_the_file(tmp_path: Path, row: str, complaint: str
     write(tmp_path, "corporate_actions.csv", ACTIONS_HEADER + row + "\n")
     with pytest.raises(ContractBroken, match=rf"corporate_actions\.csv, line 2: {complaint}"):
         FolderSource(tmp_path).corporate_actions(["AAPL"], FIRST, LAST)
+
+
+FLAGS_HEADER = "symbol,is_shortable,is_easy_to_borrow,is_unqualified_partnership\n"
+
+
+def test_instruments_have_the_flags_of_their_file(tmp_path: Path) -> None:
+    write(tmp_path, "1d.csv", HEADER + DAY + DAY.replace("AAPL", "ET"))
+    write(tmp_path, "instruments.csv", FLAGS_HEADER + "ET,true,,true\nAAPL,true, True ,FALSE\nGONE,true,true,true\n")
+    apple, energy = FolderSource(tmp_path).instruments(["AAPL", "ET"])
+    assert (apple.is_shortable, apple.is_easy_to_borrow, apple.is_unqualified_partnership) == (True, True, False)
+    assert (energy.is_shortable, energy.is_easy_to_borrow, energy.is_unqualified_partnership) == (True, None, True)
+
+
+def test_instrument_without_flags_has_none(tmp_path: Path) -> None:
+    write(tmp_path, "1d.csv", HEADER + DAY)
+    (apple,) = FolderSource(tmp_path).instruments(["AAPL"])
+    assert (apple.is_shortable, apple.is_easy_to_borrow, apple.is_unqualified_partnership) == (False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (FLAGS_HEADER + "AAPL,yes,,\n", "line 2: is_shortable yes is neither true nor false"),
+        (FLAGS_HEADER + "AAPL,true,,\nAAPL,true,,\n", "line 3: symbol AAPL is listed twice"),
+        ("symbol,is_partnership\nAAPL,true\n", " has symbol, is_partnership; its columns are symbol and any of is_sh"),
+        ("is_shortable\ntrue\n", " has is_shortable; its columns are symbol"),
+    ],
+)
+def test_broken_flag_refuses_the_file(tmp_path: Path, content: str, complaint: str) -> None:
+    write(tmp_path, "1d.csv", HEADER + DAY)
+    write(tmp_path, "instruments.csv", content)
+    with pytest.raises(ContractBroken, match=rf"instruments\.csv(, )?{complaint}"):
+        FolderSource(tmp_path).instruments(["AAPL"])

@@ -39,6 +39,7 @@ FACTS = (
     "is_shortable",
     "is_fractionable",
     "is_easy_to_borrow",
+    "is_unqualified_partnership",
     "first_session",
     "listed_on",
     "delisted_on",
@@ -116,7 +117,7 @@ def stored_instruments(connection: psycopg.Connection, symbols: Sequence[str]) -
         connection,
         Instrument,
         "select symbol, name, exchange, is_tradable, is_shortable, asset_class, currency, sector, first_session, "
-        "is_fractionable, is_easy_to_borrow, listed_on, last_session as delisted_on "
+        "is_fractionable, is_easy_to_borrow, is_unqualified_partnership, listed_on, last_session as delisted_on "
         "from market.instruments where symbol = any(%(symbols)s) order by symbol",
         symbols=list(symbols),
     )

@@ -279,7 +279,7 @@ def _versions(table: LiteralString, key: LiteralString, said: LiteralString) -> 
 
 _FACTS: LiteralString = (
     "name, asset_class, exchange, currency, sector, is_tradable, is_shortable, is_fractionable, is_easy_to_borrow, "
-    "first_session, listed_on, delisted_on"
+    "is_unqualified_partnership, first_session, listed_on, delisted_on"
 )
 _TERMS: LiteralString = "split_ratio, amount_usd, pay_date, new_symbol, share_ratio, value_usd, reason"
 VERSIONED: tuple[tuple[LiteralString, LiteralString, LiteralString], ...] = (

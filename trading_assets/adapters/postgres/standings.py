@@ -62,7 +62,9 @@ def _actions(connection: psycopg.Connection, symbols: list[str]) -> list[ActionV
 
 _LISTINGS: LiteralString = """
     select held.symbol, held.valid_from as first_day, held.valid_to as last_day, facts.is_tradable, facts.asset_class,
-           facts.exchange, facts.delisted_on, facts.known_at
+           facts.exchange, facts.delisted_on, facts.known_at, facts.is_shortable,
+           coalesce(facts.is_easy_to_borrow, false) as is_easy_to_borrow,
+           coalesce(facts.is_unqualified_partnership, false) as is_unqualified_partnership
     from market.instrument_symbols as held
     join market.instrument_facts as facts using (instrument_id)
     where held.superseded_at is null and held.symbol = any(%(symbols)s)

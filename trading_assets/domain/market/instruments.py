@@ -20,7 +20,8 @@ class Instrument:
     """A listed security. `first_session` is the first one its source has bars of; None when the source cannot tell.
 
     `figi` (of the share class) and `source_id` (the source's own permanent name) are None where there is none, and so
-    is any fact that the source does not know. `delisted_on` is the last day of trading.
+    is any fact that the source does not know. `delisted_on` is the last day of trading. An unqualified partnership is
+    traded publicly and has given no qualified notice: a tenth of what a foreign seller gets is withheld (IRC 1446(f)).
     """
 
     symbol: str
@@ -34,6 +35,7 @@ class Instrument:
     first_session: date | None = None
     is_fractionable: bool | None = None
     is_easy_to_borrow: bool | None = None
+    is_unqualified_partnership: bool | None = None
     listed_on: date | None = None
     delisted_on: date | None = None
     figi: str | None = None

@@ -38,9 +38,14 @@ class Condition(StrEnum):
     RESTRICTED = "restricted"
     WATCHED = "watched"
     UNRESOLVED_ACTION = "unresolved_action"
+    UNQUALIFIED_PARTNERSHIP = "unqualified_partnership"
+    NOT_SHORTABLE = "not_shortable"
+    HARD_TO_BORROW = "hard_to_borrow"
 
 
 ORDINARY = frozenset({Condition.LISTED, Condition.TRADABLE})
+ABOUT_SHORTS = frozenset({Condition.NOT_SHORTABLE, Condition.HARD_TO_BORROW})
+"""Conditions that matter to nobody who holds no short position."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,9 +78,12 @@ class Standings:
         return own | self._at(EVERYBODY, at) if EVERYBODY in self._changes else own
 
     def are_ordinary(self, symbols: Iterable[str], first: datetime, last: datetime) -> bool:
-        """Whether at all times from `first` to `last` (UTC) each of `symbols` was listed and tradable, and no more."""
+        """Whether at all times from `first` to `last` (UTC) each of `symbols` was listed and tradable, and no more.
+
+        Short sales aside.
+        """
         return EVERYBODY not in self._changes and all(
-            self.of(symbol, at) == ORDINARY
+            self.of(symbol, at) - ABOUT_SHORTS == ORDINARY
             for symbol in symbols
             for at in [first, *(at for at in self._changes.get(symbol, ((), ()))[0] if first < at <= last)]
         )
@@ -92,7 +100,7 @@ NO_STANDINGS = Standings(())
 
 
 def always_tradable(symbols: Iterable[str]) -> Standings:
-    """Symbols that were listed and traded at all times."""
+    """Symbols that were listed and traded at all times, and could be borrowed."""
     return Standings([Span(symbol, condition) for symbol in symbols for condition in sorted(ORDINARY)])
 
 
@@ -109,7 +117,7 @@ def _changes(spans: Sequence[Span]) -> tuple[list[datetime], list[frozenset[Cond
 class ListingFact:
     """What was said of the instrument that `symbol` means on the days first_day..last_day. `last_day` None: until now.
 
-    `delisted_on` is its last day of trading. `known_at` is UTC.
+    `delisted_on` is its last day of trading. `known_at` is UTC. What nobody said that it can be borrowed cannot.
     """
 
     symbol: str
@@ -120,6 +128,21 @@ class ListingFact:
     exchange: str
     delisted_on: date | None
     known_at: datetime
+    is_shortable: bool = False
+    is_easy_to_borrow: bool = False
+    is_unqualified_partnership: bool = False
+
+    @property
+    def conditions(self) -> frozenset[Condition]:
+        """Those that hold as long as the fact does."""
+        said = {
+            Condition.OTHER_CLASS: self.asset_class != TRADED_CLASS,
+            Condition.OVER_THE_COUNTER: self.exchange.upper() in OVER_THE_COUNTER,
+            Condition.UNQUALIFIED_PARTNERSHIP: self.is_unqualified_partnership,
+            Condition.NOT_SHORTABLE: not self.is_shortable,
+            Condition.HARD_TO_BORROW: not self.is_easy_to_borrow,
+        }
+        return frozenset(condition for condition, holds in said.items() if holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +185,7 @@ class Restriction:
 
 
 def listing_spans(facts: Iterable[ListingFact]) -> list[Span]:
-    """LISTED while the symbol means an instrument; TRADABLE, OTHER_CLASS and OVER_THE_COUNTER as its facts said.
+    """LISTED while the symbol means an instrument; TRADABLE and the others as its facts said.
 
     Of an instrument that cannot be traded any more the facts say until which day it could.
     """
@@ -178,10 +201,7 @@ def listing_spans(facts: Iterable[ListingFact]) -> list[Span]:
             if fact.is_tradable or fact.delisted_on is not None:
                 last = min(until, _midnight_after(fact.delisted_on))
                 spans.append(Span(symbol, Condition.TRADABLE, since, last))
-            if fact.asset_class != TRADED_CLASS:
-                spans.append(Span(symbol, Condition.OTHER_CLASS, since, until))
-            if fact.exchange.upper() in OVER_THE_COUNTER:
-                spans.append(Span(symbol, Condition.OVER_THE_COUNTER, since, until))
+            spans += [Span(symbol, condition, since, until) for condition in sorted(fact.conditions)]
     return spans
 
 

@@ -58,7 +58,7 @@ def limits(draw: st.DrawFn) -> RiskLimits:
         stop_all_drawdown=share(50, 500),
         rebalance_band=share(0, 30),
         approval_ttl=timedelta(minutes=2),
-        allow_short=draw(st.booleans()),
+        allow_short=False,
     )
 
 
@@ -113,7 +113,7 @@ def markets(draw: st.DrawFn) -> list[Moment]:
             bars = draw(bars_of(day, hour, price))
             present = {bar.symbol for bar in bars}
             targets = [
-                Target(strategy, "1", symbol, at, day, D(draw(st.integers(-6, 8))) / 12 // D("1e-9") * D("1e-9"))
+                Target(strategy, "1", symbol, at, day, D(draw(st.integers(-2, 8))) / 12 // D("1e-9") * D("1e-9"))
                 for strategy in STRATEGIES
                 for symbol in SYMBOLS
                 if draw(st.integers(0, 2)) and (symbol in present or draw(st.integers(0, 3)) == 0)

@@ -110,6 +110,12 @@ def test_exits_entries_and_limits_that_are_not_compiled_take_the_object_loop(
         assert outcome(record, CONFIGURED, terms, FIRST, date(2004, 6, 30)).figures == by_objects.figures
 
 
+def test_shorts_take_the_object_loop(bundled: Terms) -> None:
+    limits = replace(bundled.rules.limits, allow_short=True)
+    with pytest.raises(NotRepresentableError, match="RC-18b"):
+        ensure_representable(replace(bundled.rules, limits=limits))
+
+
 def test_every_rule_is_compiled_or_known_to_pass_or_off_by_default(bundled: Terms) -> None:
     limits = bundled.rules.limits
     off = {rule.rule_id for rule in RULES if any(getattr(limits, key) is None for key in rule.limit_keys)}

@@ -113,6 +113,7 @@ SCENARIOS |= {
     "RC-06": Scenario(ReasonCode.INSTRUMENT_NOT_TRADABLE, stands(Condition.LISTED), {}, {}),
     "RC-07a": Scenario(ReasonCode.SYMBOL_RESTRICTED, stands(*TRADES, Condition.RESTRICTED), {}, {}),
     "RC-07b": Scenario(ReasonCode.SYMBOL_WATCHED, stands(*TRADES, Condition.WATCHED), {}, {}),
+    "RC-07c": Scenario(ReasonCode.PARTNERSHIP_UNQUALIFIED, stands(*TRADES, Condition.UNQUALIFIED_PARTNERSHIP), {}, {}),
     "RC-08": Scenario(ReasonCode.CORPORATE_ACTION_UNRESOLVED, stands(*TRADES, Condition.UNRESOLVED_ACTION), {}, {}),
     "RC-09": Scenario(ReasonCode.TRADING_HALTED, stands(*TRADES, Condition.HALTED), {}, {}),
     "RC-11a": Scenario(ReasonCode.PRICE_OFF_GRID, priced(limit_usd="50.001"), {}, {}),
@@ -122,6 +123,9 @@ SCENARIOS |= {
     "RC-15b": Scenario(ReasonCode.STOP_PRICE_TOO_FAR, priced(stop_usd="60.01"), {}, {}),
     "RC-15c": Scenario(
         ReasonCode.SPREAD_TOO_WIDE, at_broker(quotes={"AAA": (Decimal("49.74"), Decimal("50.26"))}), {}, {}
+    ),
+    "RC-18b": Scenario(
+        ReasonCode.NOT_BORROWABLE, stands(*TRADES, Condition.HARD_TO_BORROW), {"side": SELL}, {"allow_short": True}
     ),
     "RC-19": Scenario(ReasonCode.ORDER_DUPLICATE, {"sent_orders": [sent(qty=100, ago_s=30)]}, {}, {}),
     "RC-20": Scenario(

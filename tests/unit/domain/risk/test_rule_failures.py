@@ -25,8 +25,9 @@ WORKING = ("working_buys[AAA]", NOT_UNSIGNED)
 REDUCING = {"trading_state": TradingState.REDUCING}
 AT_BROKER = {"day": {"link": {}}}
 OF_THE_DAY = [
-    "RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-08", "RC-09", "RC-11a", "RC-11b",
-    "RC-12", "RC-15a", "RC-15b", "RC-15c", "RC-20", "RC-29a", "RC-29b", "RC-29c", "RC-34", "RC-37", "RC-40",
+    "RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-07c", "RC-08", "RC-09", "RC-11a",
+    "RC-11b", "RC-12", "RC-15a", "RC-15b", "RC-15c", "RC-18b", "RC-20", "RC-29a", "RC-29b", "RC-29c", "RC-34",
+    "RC-37", "RC-40",
 ]  # fmt: skip
 """Rules that need the circumstances of the review."""
 
@@ -239,9 +240,9 @@ def test_review_with_everything_missing_lists_every_reason_and_stores_no_nan(
 
 
 RECHECKED = [
-    "RC-01a", "RC-01b", "RC-02", "RC-03", "RC-04a", "RC-04b", "RC-05a", "RC-05b", "RC-07a", "RC-07b", "RC-08",
-    "RC-09", "RC-12", "RC-17", "RC-20", "RC-26a", "RC-26b", "RC-27a", "RC-27b", "RC-27c", "RC-28a", "RC-28b",
-    "RC-28c", "RC-29a", "RC-29b", "RC-29c", "RC-30", "RC-31", "RC-32", "RC-33", "RC-37", "RC-40",
+    "RC-01a", "RC-01b", "RC-02", "RC-03", "RC-04a", "RC-04b", "RC-05a", "RC-05b", "RC-07a", "RC-07b", "RC-07c",
+    "RC-08", "RC-09", "RC-12", "RC-17", "RC-18b", "RC-20", "RC-26a", "RC-26b", "RC-27a", "RC-27b", "RC-27c", "RC-28a",
+    "RC-28b", "RC-28c", "RC-29a", "RC-29b", "RC-29c", "RC-30", "RC-31", "RC-32", "RC-33", "RC-37", "RC-40",
 ]  # fmt: skip
 
 

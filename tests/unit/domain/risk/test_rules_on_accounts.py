@@ -11,6 +11,7 @@ import pytest
 from trading_assets.domain.risk.case import Case, Standing
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.rules.catalogue import RULES
+from trading_assets.domain.risk.standings import Condition, Span, Standings, always_tradable
 from trading_assets.domain.risk.verdicts import CheckResult, TradingState
 from trading_assets.domain.values import ReasonCode, Side
 
@@ -38,6 +39,9 @@ SHORT = {"positions": {"AAA": -100}}
 SEVENTY = {"positions": {"BBB": 1_400}}
 LOSS_STOP_NEW, LOSS_STOP_ALL = {"equity_usd": 98_000}, {"equity_usd": 95_000}
 SHORTS = {"allow_short": True}
+NOT_LENT = {
+    "day": {"standings": Standings([*always_tradable(["AAA"]).spans, Span("AAA", Condition.NOT_SHORTABLE)])},
+}
 
 EXAMPLES = [
     Example("RC-01b", {}, BUY, True),
@@ -105,6 +109,15 @@ EXAMPLES = [
     Example("RC-18", {}, SELL, False, 0),
     Example("RC-18", {}, SELL, True, limits=SHORTS),
     Example("RC-18", {}, BUY, True),
+    Example("RC-18b", {}, SELL, True, limits=SHORTS),
+    Example("RC-18b", NOT_LENT, SELL, True),
+    Example("RC-18b", NOT_LENT, BUY, True, limits=SHORTS),
+    Example("RC-18b", NOT_LENT, SELL, False, 0, SHORTS),
+    Example("RC-18b", NOT_LENT | LONG, SELL | {"qty": 100}, True, limits=SHORTS),
+    Example("RC-18b", NOT_LENT | LONG, SELL | {"qty": 101}, False, 100, SHORTS),
+    Example("RC-18b", NOT_LENT | LONG | {"working_sells": {"AAA": 1}}, SELL | {"qty": 100}, False, 99, SHORTS),
+    Example("RC-18b", NOT_LENT | SHORT, SELL | {"qty": 1}, False, 0, SHORTS),
+    Example("RC-18b", NOT_LENT | SHORT, BUY | {"qty": 100}, True, limits=SHORTS),
     Example("RC-21", LONG, BUY | {"qty": 99}, True),
     Example("RC-21", LONG, BUY | {"qty": 100}, True),
     Example("RC-21", LONG, BUY | {"qty": 101}, False, 100),

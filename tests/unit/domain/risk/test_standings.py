@@ -43,6 +43,9 @@ def listing(known_at: str = "2024-06-01", **changes: object) -> ListingFact:
         "exchange": "NYSE",
         "delisted_on": None,
         "known_at": utc(known_at),
+        "is_shortable": True,
+        "is_easy_to_borrow": True,
+        "is_unqualified_partnership": False,
     }
     return ListingFact(**{**facts, **changes})  # type: ignore[arg-type]
 
@@ -78,10 +81,23 @@ def test_what_is_delisted_could_be_traded_until_its_last_day() -> None:
 
 @pytest.mark.parametrize(
     ("fact", "condition"),
-    [({"asset_class": "crypto"}, Condition.OTHER_CLASS), ({"exchange": "otc"}, Condition.OVER_THE_COUNTER)],
+    [
+        ({"asset_class": "crypto"}, Condition.OTHER_CLASS),
+        ({"exchange": "otc"}, Condition.OVER_THE_COUNTER),
+        ({"is_unqualified_partnership": True}, Condition.UNQUALIFIED_PARTNERSHIP),
+        ({"is_shortable": False}, Condition.NOT_SHORTABLE),
+        ({"is_easy_to_borrow": False}, Condition.HARD_TO_BORROW),
+    ],
 )
-def test_other_classes_and_venues_are_told(fact: dict[str, object], condition: Condition) -> None:
+def test_what_is_not_ordinary_of_a_listing_is_told(fact: dict[str, object], condition: Condition) -> None:
     assert conditions(listing_spans([listing(**fact)]), "2024-06-03T14:00") == {LISTED, TRADABLE, condition}
+
+
+def test_what_became_hard_to_borrow_was_easy_until_it_was_known() -> None:
+    spans = listing_spans([listing(), listing("2024-06-10T15:00", is_easy_to_borrow=False)])
+
+    assert conditions(spans, "2024-06-10T14:59") == {LISTED, TRADABLE}
+    assert conditions(spans, "2024-06-10T15:00") == {LISTED, TRADABLE, Condition.HARD_TO_BORROW}
 
 
 def halt(known_at: str, resumed_at: str | None = None, reason: str = "T1", withdrawn: bool = False) -> HaltVersion:
@@ -203,4 +219,17 @@ def test_standings_are_ordinary_where_nothing_but_trading_happened() -> None:
     assert standings.are_ordinary(["MSFT"], morning, later)
     assert not standings.are_ordinary(["IBM"], morning, later)
     assert not standings.are_ordinary(["AAPL"], noon, later)
+
+
+def test_symbol_that_cannot_be_borrowed_is_ordinary_and_a_partnership_is_not() -> None:
+    def are_ordinary(**facts: object) -> bool:
+        return Standings(listing_spans([listing(**facts)])).are_ordinary(["IBM"], noon, later)
+
+    noon, later = utc("2024-06-03T15:00"), utc("2024-06-04T15:00")
+    assert are_ordinary(is_shortable=False, is_easy_to_borrow=False)
+    assert not are_ordinary(is_unqualified_partnership=True)
+
+
+def test_halt_of_the_market_leaves_nothing_ordinary() -> None:
+    noon, later = utc("2024-06-03T15:00"), utc("2024-06-04T15:00")
     assert not Standings(halt_spans([halt("2024-06-04", reason="MWC3")])).are_ordinary([], noon, later)

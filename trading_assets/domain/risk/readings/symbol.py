@@ -61,6 +61,21 @@ def is_watched(case: Case) -> Flag:
     return Condition.WATCHED in case.conditions
 
 
+def is_unqualified_partnership(case: Case) -> Flag:
+    """Whether a tenth of what a foreign seller gets for it is withheld, as far as anybody said."""
+    return Condition.UNQUALIFIED_PARTNERSHIP in case.conditions
+
+
+def is_shortable(case: Case) -> Flag:
+    """Whether the broker lends it at all, as far as was known."""
+    return Condition.NOT_SHORTABLE not in case.conditions
+
+
+def is_easy_to_borrow(case: Case) -> Flag:
+    """Whether it is lent without asking for it first."""
+    return Condition.HARD_TO_BORROW not in case.conditions
+
+
 def has_unresolved_action(case: Case) -> Flag:
     """Whether a corporate action of today or the next session leaves open what a share becomes."""
     return Condition.UNRESOLVED_ACTION in case.conditions
@@ -114,6 +129,9 @@ OF_ORDER = (
     is_over_the_counter,
     is_restricted,
     is_watched,
+    is_unqualified_partnership,
+    is_shortable,
+    is_easy_to_borrow,
     has_unresolved_action,
     is_halted,
     is_market_halted,

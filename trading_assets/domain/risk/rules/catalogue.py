@@ -112,6 +112,14 @@ RULES: tuple[Rule, ...] = (
         is_rechecked=True,
     ),
     Rule(
+        "RC-07c",
+        "Nothing is opened of a partnership without a qualified notice",
+        instrument.partnership,
+        ReasonCode.PARTNERSHIP_UNQUALIFIED,
+        FLAG,
+        is_rechecked=True,
+    ),
+    Rule(
         "RC-08",
         "Corporate actions of today and the next session are resolved",
         instrument.resolved_action,
@@ -191,6 +199,14 @@ RULES: tuple[Rule, ...] = (
         order.short_sale,
         ReasonCode.SHORT_SALE_DISABLED,
         SHARES,
+    ),
+    Rule(
+        "RC-18b",
+        "What is sold short can be borrowed at once",
+        order.borrowed_shares,
+        ReasonCode.NOT_BORROWABLE,
+        FLAG,
+        is_rechecked=True,
     ),
     Rule(
         "RC-19",

@@ -21,6 +21,12 @@ def watched(is_watched: Flag, qty: Shares, closable_qty: Shares) -> Ruling:
     return Ruling(not is_watched or qty <= closable_qty, is_watched, False, closable_qty)
 
 
+def partnership(is_unqualified_partnership: Flag, qty: Shares, closable_qty: Shares) -> Ruling:
+    """RC-07: nothing is opened of a partnership whose sale is taxed at the source; what is held of it may be closed."""
+    is_passed = not is_unqualified_partnership or qty <= closable_qty
+    return Ruling(is_passed, is_unqualified_partnership, False, closable_qty)
+
+
 def resolved_action(has_unresolved_action: Flag) -> Ruling:
     """RC-08: it is known what a share is, today and in the next session."""
     return Ruling(not has_unresolved_action, has_unresolved_action, False, 0)

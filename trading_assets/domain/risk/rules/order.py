@@ -80,6 +80,20 @@ def short_sale(direction: Direction, qty: Shares, strategy_long_qty: Shares, all
     return Ruling(allow_short or sold_qty <= strategy_long_qty, sold_qty, strategy_long_qty, strategy_long_qty)
 
 
+def borrowed_shares(
+    direction: Direction,
+    qty: Shares,
+    closable_qty: Shares,
+    is_shortable: Flag,
+    is_easy_to_borrow: Flag,
+    allow_short: Flag,
+) -> Ruling:
+    """RC-18: where shorts are allowed, one is opened or enlarged only with shares that the broker lends at once."""
+    is_short = allow_short and direction == -1 and qty > closable_qty
+    is_borrowable = is_shortable and is_easy_to_borrow
+    return Ruling(not is_short or is_borrowable, is_borrowable, True, closable_qty)
+
+
 def leg_group(qty: Shares, group_qty: Shares) -> Ruling:
     """RC-38: orders that belong together pass together, in the ratio in which they were wanted."""
     return Ruling(qty <= group_qty, qty, group_qty, group_qty)
