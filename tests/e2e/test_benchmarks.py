@@ -26,7 +26,7 @@ QUICK = [
 SLOW = [
     ("tick", "tick.run(rounds=1, first=date(2022, 6, 8))", 1),
     ("validate", "validate.run(rounds=1, symbols=2, first=date(2022, 6, 1), last=date(2022, 6, 10))", 1),
-    ("backfill", "backfill.run(date(2012, 10, 1), date(2012, 10, 5))", 3),
+    ("backfill", "backfill.run(date(2012, 10, 1), date(2012, 10, 5))", 6),
     ("ingest", "ingest.run(rows=7_000, rounds=1)", 12),
     ("halt", "halt.run(rounds=1)", 2),
     ("risk", "risk.run(rounds=1, symbols=4, first=date(2012, 10, 1), last=date(2012, 12, 31))", 2),
