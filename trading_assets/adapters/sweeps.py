@@ -34,7 +34,7 @@ from trading_assets.domain.market.sessions import sessions_between
 from trading_assets.domain.performance.summary import Summary, summarise
 from trading_assets.domain.performance.walk_forward import WalkForward, Window, best
 from trading_assets.domain.trials import is_compiled, outcome
-from trading_assets.settings import SettingsError, TradingSettings
+from trading_assets.settings import SettingsError, TradingSettings, overridden
 
 SEARCHED = ("strategies", "risk", "broker")
 
@@ -63,6 +63,18 @@ class Search:
             return every
         chosen = random.Random(self.seed).sample(range(len(every)), self.sample)  # noqa: S311  no secret
         return [every[at] for at in sorted(chosen)]
+
+    def settings_tried(self, settings: TradingSettings, overrides: Mapping[str, Any]) -> list[TradingSettings]:
+        """The settings of every combination on top of `overrides`. Raises SettingsError when none is accepted."""
+        tried, refusals = list[TradingSettings](), list[SettingsError]()
+        for combination in self.combinations():
+            try:
+                tried.append(overridden(settings, {**overrides, **combination}))
+            except SettingsError as error:
+                refusals.append(error)
+        if not tried:
+            raise _none_accepted(refusals)
+        return tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +209,19 @@ def _accepted(
 ) -> tuple[list[Plan], int]:
     """A plan for every combination that settings and strategies accept, and how many they do not."""
     plans: list[Plan] = []
-    refusals = []
+    refusals: list[Exception] = []
     for combination in search.combinations():
         try:
             plans.append(plan_backtest(settings, record, {**fixed, **combination}, name_of(combination)))
         except (SettingsError, PluginError) as error:
-            refusals.append(str(error))
+            refusals.append(error)
     if not plans:
-        raise SettingsError(f"None of the {len(refusals)} combinations is accepted; the first: {refusals[0]}")
+        raise _none_accepted(refusals)
     return plans, len(refusals)
+
+
+def _none_accepted(refusals: Sequence[Exception]) -> SettingsError:
+    return SettingsError(f"None of the {len(refusals)} combinations is accepted; the first: {refusals[0]}")
 
 
 def _out_of_sample(

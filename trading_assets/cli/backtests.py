@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,9 +44,10 @@ def backtest(first: datetime | None, last: datetime | None, changes: tuple[str, 
     from trading_assets.adapters.backtests import plan_backtest, run_backtest, tried_strategies
     from trading_assets.adapters.postgres.analytics import buy_and_hold_returns
     from trading_assets.adapters.postgres.backtests import sharpes_tried, store_backtest
+    from trading_assets.settings import overridden
 
     overrides = _overrides(changes)
-    with _desk(first, last) as desk:
+    with _desk(first, last, lambda settings: [overridden(settings, overrides)]) as desk:
         plan = plan_backtest(desk.settings, desk.record, overrides, name)
         with _progress(desk.console, f"Trading {plan.first} to {plan.last}") as report:
             result = run_backtest(plan, desk.record, desk.data_hash, report)
@@ -131,7 +132,7 @@ def sweep(
     search = Search(dict(map(_values, grid)), sample, seed)
     windows = _walk_forward(walk_forward) if walk_forward else None
     overrides = _overrides(changes)
-    with _desk(first, last) as desk:
+    with _desk(first, last, lambda settings: search.settings_tried(settings, overrides)) as desk:
         keep_in(desk.home / "compiled")
         with _progress(desk.console, "Trials") as report, desk.database.transaction() as connection:
             result = run_sweep(
@@ -187,6 +188,10 @@ def _walk_forward(text: str) -> WalkForward:
 # The database and what it holds -------------------------------------------------------------------
 
 
+Tried = Callable[["TradingSettings"], "Sequence[TradingSettings]"]
+"""The settings that are tried, all of the same universe, by those of trading.yaml."""
+
+
 @dataclass(frozen=True)
 class _Desk:
     console: Console
@@ -198,8 +203,8 @@ class _Desk:
 
 
 @contextmanager
-def _desk(first: datetime | None, last: datetime | None) -> Iterator[_Desk]:
-    """Settings and the stored bars of the sessions asked for, while the database answers."""
+def _desk(first: datetime | None, last: datetime | None, tried: Tried) -> Iterator[_Desk]:
+    """Settings, and the stored bars that those `tried` read of the sessions asked for, while the database answers."""
     from rich.console import Console
 
     from trading_assets.adapters.clock import clock_of
@@ -212,16 +217,18 @@ def _desk(first: datetime | None, last: datetime | None) -> Iterator[_Desk]:
 
     console = Console(highlight=False)
     settings = load_trading_settings()
+    read, *others = tried(settings)
     environment = load_environment()
     with existing_database(environment) as url:
         database = Database(url)
         with console.status("Reading bars"):
             migrate(url)
-            stored = traded_sessions(database, settings)
+            stored = traded_sessions(database, read)
             if stored is None:
                 raise NotFound("No bars of the universe are stored: run `make demo` or `trading backfill` first.")
             begin, end = (asked.date() if asked else known for asked, known in zip((first, last), stored, strict=True))
-            record = read_market_record(database, settings, begin, end, clock_of(settings, database).now())
+            now = clock_of(settings, database).now()
+            record = read_market_record(database, read, begin, end, now, others)
             of_data = data_hash(record)
         yield _Desk(console, database, settings, record, of_data, environment.home)
 

@@ -25,7 +25,7 @@ from trading_assets.domain.backtest import MarketRecord
 from trading_assets.domain.performance import metrics
 from trading_assets.domain.performance.walk_forward import WalkForward
 from trading_assets.domain.values import Timeframe
-from trading_assets.settings import SettingsError, TradingSettings
+from trading_assets.settings import SettingsError, TradingSettings, overridden
 
 SETTINGS = TradingSettings.model_validate(
     {
@@ -211,6 +211,15 @@ def test_what_cannot_be_searched_or_read_is_refused_in_one_line(stored: Database
         run_backtest(plan_backtest(SETTINGS, late, {}), late, "")
 
 
+def test_record_of_a_search_has_every_timeframe_that_is_tried(stored: Database) -> None:
+    settings = overridden(SETTINGS, {"timeframes": ["1d", "1h"]})
+    search = Search({"strategies.sma_crossover.timeframe": ["1d", "1h"], FAST: [3, 30]})
+    read, *others = search.settings_tried(settings, {})
+    assert set(read_market_record(stored, read, FIRST, LAST, NOW, others).known) == set(Timeframe)
+    with pytest.raises(SettingsError, match=r"None of the 1 combinations is accepted.*asks for timeframe 1h"):
+        Search({"strategies.sma_crossover.timeframe": ["1h"]}).settings_tried(SETTINGS, {})
+
+
 def test_names_say_what_is_different() -> None:
     assert name_of({}) == "as-configured"
     assert name_of({FAST: 10, "risk.allow_short": True}) == "sma_crossover.fast=10,risk.allow_short=true"
@@ -221,23 +230,76 @@ class Afterwards:
         return NOW
 
 
+def materialise(database: Database, settings: TradingSettings, *configs: dict) -> dg.AssetMaterialization:
+    """The newest materialisation of the backtest `five`, after one run a config; an empty one gives none."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(NAMES.name, ["five"])
+        for config in configs:
+            result = dg.materialize(
+                [backtests],
+                partition_key="five",
+                instance=instance,
+                run_config={"ops": {"strategy__backtests": {"config": config}}} if config else {},
+                resources={"database": database, "settings": settings, "clock": Afterwards()},
+            )
+            (event,) = result.asset_materializations_for_node("strategy__backtests")
+    return event
+
+
+COUNTING = """
+from trading_assets.domain.strategy.stateful import StatefulStrategy, StrategyState
+
+
+class Counting(StatefulStrategy):
+    name, version = "counting", "1"
+
+    class State(StrategyState):
+        closes: int = 0
+
+    def indicators(self):
+        return ()
+
+    def initial_state(self):
+        return self.State()
+
+    def step(self, state, view):
+        closes = state.closes + 1
+        return self.State(closes=closes), view.signals([closes // 20 % 2] * len(view.bars), ["count"] * len(view.bars))
+"""
+
+
+def test_changes_trade_as_if_they_stood_in_the_file_of_settings(
+    stored: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_HOME", str(tmp_path))
+    (tmp_path / "counting.py").write_text(COUNTING)
+    settings = overridden(SETTINGS, {"strategies_folder": tmp_path})
+    changes = {"universe": ["IBM"], "strategies": {"counting": {"capital_weight": 0.5}}}
+    changed = overridden(settings, changes)
+    search = Search({"strategies.counting.capital_weight": [0.5]})
+    fixed = {key: value for key, value in changes.items() if key == "universe"} | {"strategies.sma_crossover": None}
+
+    record = read_market_record(stored, changed, FIRST, LAST, NOW)
+    written = run_backtest(plan_backtest(changed, record, {}), record, data_hash(record))
+    materialise(stored, settings, {"first": f"{FIRST}", "last": f"{LAST}", "overrides": changes})
+    read, *others = search.settings_tried(settings, fixed)
+    record = read_market_record(stored, read, FIRST, LAST, NOW, others)
+    searched = run_sweep(settings, record, data_hash(record), search, overrides=fixed, processes=1)
+
+    assert {trip.symbol for trip in written.summary.trips} == {"IBM"}
+    assert rows(stored, "select final_equity_usd, sharpe, data_hash from strategy.backtests") == [
+        (written.summary.figures.final_equity_usd, written.summary.figures.sharpe, written.data_hash)
+    ]
+    assert searched.trials[0].summary.figures == written.summary.figures
+
+
 def test_asset_runs_a_named_backtest_and_remembers_what_it_was(
     stored: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRADING_HOME", str(tmp_path))
     assert traded_sessions(stored, SETTINGS) == (HISTORY, LAST)
     config = {"first": f"{FIRST}", "last": f"{LAST}", "overrides": {FAST: 5}}
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions(NAMES.name, ["five"])
-        for configured in ({"ops": {"strategy__backtests": {"config": config}}}, {}):
-            result = dg.materialize(
-                [backtests],
-                partition_key="five",
-                instance=instance,
-                run_config=configured,
-                resources={"database": stored, "settings": SETTINGS, "clock": Afterwards()},
-            )
-            (event,) = result.asset_materializations_for_node("strategy__backtests")
+    event = materialise(stored, SETTINGS, config, {})
     assert rows(stored, "select name, overrides, first_session from strategy.backtests") == [("five", {FAST: 5}, FIRST)]
     assert event.metadata["is_new"].value is False
     ((backtest_id,),) = rows(stored, "select backtest_id from strategy.backtests")

@@ -11,7 +11,7 @@ import numpy as np
 
 from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import NotFound
-from trading_assets.adapters.plugins import load_strategies
+from trading_assets.adapters.plugins import find_strategies
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.instruments import sector_facts
 from trading_assets.adapters.postgres.limits import limit_changes
@@ -38,29 +38,36 @@ if TYPE_CHECKING:
 
 
 def read_market_record(
-    database: Database, settings: TradingSettings, first: date, last: date, now: datetime
+    database: Database,
+    settings: TradingSettings,
+    first: date,
+    last: date,
+    now: datetime,
+    others: Sequence[TradingSettings] = (),
 ) -> MarketRecord:
     """The stored bars of the universe for the sessions first..last that are over, as known at `now` (UTC).
 
-    Raises NotFound when no session of the range is over.
+    It is what `settings` read, and `others` of the same universe. Raises NotFound when no session of the range is over.
     """
+    tried = [settings, *others]
     newest = newest_session(now)
     days = sessions_between(first, min(last, newest if session(newest).closes_at <= now else previous_session(newest)))
     if not days:
         raise NotFound(f"There is no trading session from {first} to {last} that is over.")
     with database.transaction() as connection:
-        earlier = regime_sessions(rules_of(settings).breakers)
+        earlier = max(regime_sessions(rules_of(one).breakers) for one in tried)
         standings = read_standings(connection, settings)
         tape = read_tape(database, connection, settings.universe, days[0], days[-1], now, standings, earlier)
         changes = limit_changes(connection, settings.broker.kind)
+    has_state = _keeps_state(tried)
     return MarketRecord(
         first=days[0],
         last=days[-1],
         now=now,
         members=settings.members,
         known={
-            timeframe: _known_bars(database, settings, timeframe, days[0], days[-1], now)
-            for timeframe in sorted({one.timeframe for one in settings.strategies.values()})
+            timeframe: _known_bars(database, settings.universe, timeframe, days[0], days[-1], now, has_state)
+            for timeframe in sorted({section.timeframe for one in tried for section in one.strategies.values()})
         },
         tape=tape,
         sectors=Sectors(sector_facts(database, settings.universe)),
@@ -98,12 +105,23 @@ def traded_sessions(database: Database, settings: TradingSettings) -> tuple[date
     return (row[0], row[1]) if row and row[0] else None
 
 
+def _keeps_state(tried: Sequence[TradingSettings]) -> bool:
+    """Whether any strategy of the settings has a state. Raises PluginError."""
+    catalogue = find_strategies(tried[0])
+    names = sorted({name for one in tried for name in one.strategies})
+    return any(issubclass(catalogue.chosen(name).load(), StatefulStrategy) for name in names)
+
+
 def _known_bars(
-    database: Database, settings: TradingSettings, timeframe: Timeframe, first: date, last: date, now: datetime
+    database: Database,
+    universe: Sequence[str],
+    timeframe: Timeframe,
+    first: date,
+    last: date,
+    now: datetime,
+    has_state: bool,
 ) -> list[KnownBars]:
     """One element a part of the sessions; the parts before `first` only where a strategy has a state to bring along."""
-    universe = settings.universe
-    has_state = any(isinstance(one.strategy, StatefulStrategy) for one in load_strategies(settings))
     begin = lookback_start(database, universe, timeframe, first, ALL_BARS) if has_state else first
     ranges = [(begin, previous_session(first)), (first, last)] if begin < first else [(first, last)]
     known = []

@@ -20,7 +20,7 @@ from trading_assets.adapters.postgres.market_record import data_hash, read_marke
 from trading_assets.adapters.postgres.stored_backtests import StoredBacktest, newest_backtests, stored_backtests
 from trading_assets.defs.failures import one_line_failures
 from trading_assets.domain.performance.summary import Figures
-from trading_assets.settings import TradingSettings, load_environment
+from trading_assets.settings import TradingSettings, load_environment, overridden
 
 if TYPE_CHECKING:
     from trading_assets.adapters.report import ReportData
@@ -108,16 +108,17 @@ def _facts(
 def _run(
     database: Database, settings: TradingSettings, clock: Clock, name: str, config: BacktestConfig
 ) -> tuple[Result, int]:
-    stored = traded_sessions(database, settings)
-    if stored is None:
-        raise NotFound("No bars of the universe are stored: materialise market/bars first.")
     with database.transaction() as connection:
         before = newest_overrides(connection, name)
     overrides = config.overrides or (dict(before[0]) if before else {})
+    changed = overridden(settings, overrides)
+    stored = traded_sessions(database, changed)
+    if stored is None:
+        raise NotFound("No bars of the universe are stored: materialise market/bars first.")
     begin, end = before[1:] if before else stored
     first = date.fromisoformat(config.first) if config.first else begin
     last = date.fromisoformat(config.last) if config.last else end
-    record = read_market_record(database, settings, first, last, clock.now())
+    record = read_market_record(database, changed, first, last, clock.now())
     result = run_backtest(plan_backtest(settings, record, overrides, name), record, data_hash(record))
     with database.transaction() as connection:
         return result, store_backtest(connection, result)
