@@ -12,6 +12,7 @@ from trading_assets.adapters.postgres import ledger, reviews
 from trading_assets.adapters.postgres.breakers import tripped_breakers
 from trading_assets.adapters.postgres.market import BARS_DATASET
 from trading_assets.adapters.postgres.quality import read_gates
+from trading_assets.adapters.postgres.restrictions import restrictions
 from trading_assets.adapters.postgres.strategy_states import state_events
 from trading_assets.adapters.postgres.trading_states import state_changes
 from trading_assets.domain import simulation
@@ -23,6 +24,7 @@ from trading_assets.domain.risk.status import (
     of_breakers,
     of_data,
     of_gates,
+    of_lists,
     of_locks,
     of_states,
 )
@@ -58,6 +60,7 @@ def trading_status(connection: psycopg.Connection, settings: TradingSettings, no
             *of_breakers(TrippedBreaker(one.breaker, one.at, one.cause) for one in tripped),
             *of_data(newest, expected),
             *of_gates(_gates(connection, settings, expected)),
+            *of_lists(restrictions(connection), settings.risk.restricted, settings.risk.watch),
             *_locks(connection, settings, account_id, now),
             *_pauses(connection, settings, now),
         ],
@@ -89,15 +92,15 @@ def _locks(
 
 
 def _pauses(connection: psycopg.Connection, settings: TradingSettings, now: datetime) -> list[Restriction]:
-    restrictions = []
+    pauses = []
     for name in settings.strategies:
         events = state_events(connection, [name])
         status, event = status_at(events, now), event_in_force(events, now)
         if event and status is not StrategyStatus.ENABLED:
-            restrictions.append(
+            pauses.append(
                 Restriction("strategy", f"{name} is {status.in_words}, by {event.set_by}: {event.why}", False)
             )
-    return restrictions
+    return pauses
 
 
 def _newest_close(connection: psycopg.Connection, settings: TradingSettings, now: datetime) -> datetime | None:

@@ -57,7 +57,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """Numbers without the zeros that a column's scale adds."""
+    """Numbers without the zeros that a column's scale adds, times in UTC without those of their microseconds."""
+    from datetime import UTC, datetime
     from decimal import Decimal
 
-    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, datetime) and value.tzinfo:
+        return f"{value.astimezone(UTC).replace(tzinfo=None)} UTC"
+    return str(value)

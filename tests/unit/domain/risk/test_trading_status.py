@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trading_assets.domain.risk.protections import Lock, ProtectionKind
+from trading_assets.domain.risk.standings import Restriction as ListChange
+from trading_assets.domain.risk.standings import RestrictionKind
 from trading_assets.domain.risk.status import (
     Restriction,
     TrippedBreaker,
@@ -14,6 +16,7 @@ from trading_assets.domain.risk.status import (
     of_breakers,
     of_data,
     of_gates,
+    of_lists,
     of_locks,
     of_states,
 )
@@ -60,3 +63,18 @@ def test_restriction_of_the_whole_account_blocks_and_that_of_a_part_does_not(
 ) -> None:
     assert [one.is_blocking for one in found] == [is_blocking]
     assert headline(found).startswith("Trading is blocked." if is_blocking else "Trading is active, and restricted by ")
+
+
+def test_lists_show_the_last_word_on_each_symbol_and_those_of_the_configuration() -> None:
+    changes = [
+        ListChange("IBM", RestrictionKind.RESTRICTED, AT, "Ada", "insider"),
+        ListChange("AAPL", RestrictionKind.RESTRICTED, AT, "Ada", "lawsuit"),
+        ListChange("IBM", RestrictionKind.FREE, AT + timedelta(days=1), "Bob", "public now"),
+    ]
+    found = of_lists(changes, restricted=["MSFT"], watched=["GOOG"])
+    assert [(one.text, one.is_blocking) for one in found] == [
+        ("AAPL is restricted since 2012-06-01 15:30 UTC, by Ada: lawsuit", False),
+        ("MSFT is restricted, by trading.yaml", False),
+        ("GOOG is watched, by trading.yaml", False),
+    ]
+    assert headline(found) == "Trading is active, and restricted by list."
