@@ -21,12 +21,15 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import psutil
 
 from trading_assets.adapters.errors import AdapterError
-from trading_assets.domain.strategy.strategy import StrategyError
+from trading_assets.domain.strategy.strategy import ConfiguredStrategy, StrategyError
+
+if TYPE_CHECKING:
+    from trading_assets.settings import TradingSettings
 
 T = TypeVar("T")
 
@@ -44,6 +47,11 @@ class Limits:
     memory_mb: int
 
 
+def signal_limits(settings: TradingSettings) -> Limits:
+    """What the computation of one strategy's signals may take."""
+    return Limits(settings.strategy_limits.seconds, settings.strategy_limits.memory_mb)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
     """What the computation returned, and what it printed."""
@@ -55,7 +63,7 @@ class Answer(Generic[T]):
 class IsolatedError(AdapterError):
     """The computation gave no answer. One line that says why; `output` is what it printed, with its traceback."""
 
-    def __init__(self, message: str, output: str) -> None:
+    def __init__(self, message: str, output: str = "") -> None:
         super().__init__(message)
         self.output = output
 
@@ -88,6 +96,17 @@ def run_isolated(
         if answer is None:
             raise IsolatedError(f"{subject} did not finish within {limits.seconds:g} s and was ended.", printed)
         return Answer(_value(answer, status, limits, subject, printed), printed)
+
+
+def lead_strategy(limits: Limits, configured: ConfiguredStrategy, work: Callable[[], T]) -> T:
+    """What `work` of the strategy returns, by run_isolated; what it printed is printed here, also when it fails."""
+    try:
+        answer = run_isolated(work, limits, f"Strategy {configured.name!r} ({configured.version})")
+    except IsolatedError as error:
+        sys.stderr.write(error.output)
+        raise
+    sys.stdout.write(answer.output)
+    return answer.value
 
 
 def _value(answer: bytes, status: int, limits: Limits, subject: str, printed: str) -> Any:
@@ -171,7 +190,9 @@ def _pickled(work: Callable[[], object], subject: str) -> bytes:
         is_out_of_memory = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        traceback.print_exc()
+        # What breaks the contract is said by its message; what the strategy raised happened somewhere in its code.
+        if not isinstance(error, StrategyError) or error.__cause__:
+            traceback.print_exc()
         told = str(error) if isinstance(error, StrategyError) else f"{subject} raised {type(error).__name__}: {error}"
         return pickle.dumps((False, None if is_out_of_memory else (told.splitlines() or [subject])[0]))
 

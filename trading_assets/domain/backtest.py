@@ -69,12 +69,21 @@ class _Kept:
         return result
 
 
+Lead = Callable[[ConfiguredStrategy, Callable[[], Any]], Any]
+"""Gives what the work of a strategy returns, wherever that is computed."""
+
+
+def _here(_: ConfiguredStrategy, work: Callable[[], Any]) -> Any:
+    return work()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MarketRecord:
     """All that backtests over the sessions first..last read, as known at `now` (UTC). Read it once for many of them.
 
     `known` also has the parts before `first`, which only strategies with a state live through. `facts_of` says what a
-    strategy may know besides bars, `limit_changes` what persons made of the account's limits.
+    strategy may know besides bars, `limit_changes` what persons made of the account's limits, and `lead` keeps what a
+    strategy may do to this process within limits.
 
     Of what is computed of it the newest is kept: configurations that follow each other have much in common.
     """
@@ -88,6 +97,7 @@ class MarketRecord:
     sectors: Sectors
     facts_of: Callable[[Strategy, Part], Facts]
     limit_changes: Sequence[LimitChange] = ()
+    lead: Lead = _here
     _signals: _Kept = field(default_factory=lambda: _Kept(MOST_SIGNALS), repr=False)
     _stretch: _Kept = field(default_factory=lambda: _Kept(1), repr=False)
     _market: _Kept = field(default_factory=lambda: _Kept(1), repr=False)
@@ -167,7 +177,7 @@ class MarketRecord:
         for known, values in self._values(configured, self.first):
             rows = _looked_back_on(known, strategy.memory)
             facts = self.facts_of(strategy, known.part)
-            signals = decide(configured, known.bars[rows], values[rows], facts)
+            signals = self.lead(configured, partial(decide, configured, known.bars[rows], values[rows], facts))
             yield signals[signals["closes_at"] > known.part.after]
 
     def _decided_in_turn(self, configured: ConfiguredStrategy) -> Iterator[pd.DataFrame]:
@@ -182,7 +192,8 @@ class MarketRecord:
                 continue
             state = newest.state if newest else None
             facts = self.facts_of(strategy, known.part)
-            signals, states = decide_from(configured, known.bars[rows], values[rows], state, facts)
+            work = partial(decide_from, configured, known.bars[rows], values[rows], state, facts)
+            signals, states = self.lead(configured, work)
             newest = states[-1] if states else newest
             if is_asked:
                 yield signals

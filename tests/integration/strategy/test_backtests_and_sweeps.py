@@ -1,5 +1,6 @@
 """Backtests and sweeps over stored bars: what is recorded, what a repetition gives, and what is refused."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ import pytest
 
 from trading_assets.adapters.backtests import deflated_sharpe, name_of, plan_backtest, report_path, run_backtest
 from trading_assets.adapters.errors import ContractBroken, LedgerConflict, NotFound
+from trading_assets.adapters.isolation import IsolatedError
 from trading_assets.adapters.postgres.backtests import sharpes_tried, store_backtest, store_sweep
 from trading_assets.adapters.postgres.corporate_actions import store_actions
 from trading_assets.adapters.postgres.database import Database
@@ -209,6 +211,32 @@ def test_what_cannot_be_searched_or_read_is_refused_in_one_line(stored: Database
     late = read_market_record(stored, SETTINGS, LAST, date(2011, 11, 1), NOW)
     with pytest.raises(ContractBroken, match="No bars and no targets are stored for session 2011-11-01"):
         run_backtest(plan_backtest(SETTINGS, late, {}), late, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("os._exit(3)", "ended its process (exit code 3) without an answer"),
+        ("time.sleep(600)", "did not finish within 2 s and was ended"),
+        ("[bytearray(10**6) for _ in range(10**5)]", "ran out of its 256 MB of memory"),
+        ("1 / 0", "raised ZeroDivisionError"),
+    ],
+)
+def test_strategy_that_misbehaves_ends_a_backtest_and_a_search_with_its_name(
+    stored: Database, tmp_path: Path, body: str, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = COUNTING.replace("closes = state", f"print('seen'); {body}; closes = state")
+    (tmp_path / "counting.py").write_text(f"import os, time\n{source}")
+    limits = {"seconds": 2, "memory_mb": 256}
+    settings = overridden(SETTINGS, {"strategies_folder": tmp_path, "strategy_limits": limits})
+    fixed = {"strategies": {"counting": {"capital_weight": 0.5}}}
+    record = read_market_record(stored, overridden(settings, fixed), FIRST, LAST, NOW)
+    with pytest.raises(IsolatedError, match=re.escape(told)):
+        run_backtest(plan_backtest(settings, record, fixed), record, "")
+    assert "seen" in capfd.readouterr().err
+    search = Search({"strategies.counting.capital_weight": [0.4, 0.5]})
+    with pytest.raises(IsolatedError, match=re.escape(told)):
+        run_sweep(settings, record, "", search, overrides=fixed, processes=2)
 
 
 def test_record_of_a_search_has_every_timeframe_that_is_tried(stored: Database) -> None:

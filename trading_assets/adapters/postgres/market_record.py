@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trading_assets.adapters.account_terms import rules_of
 from trading_assets.adapters.errors import NotFound
+from trading_assets.adapters.isolation import lead_strategy, signal_limits
 from trading_assets.adapters.plugins import find_strategies
 from trading_assets.adapters.postgres.corporate_actions import actions_as_of
 from trading_assets.adapters.postgres.instruments import sector_facts
@@ -73,6 +75,7 @@ def read_market_record(
         sectors=Sectors(sector_facts(database, settings.universe)),
         facts_of=lambda strategy, part: stored_facts(database, strategy, settings.members, part.knowledge_time),
         limit_changes=[one for one in changes if one.counts_from and one.counts_from <= session(days[-1]).closes_at],
+        lead=partial(lead_strategy, signal_limits(settings)),
     )
 
 

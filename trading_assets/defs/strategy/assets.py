@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
 
-from trading_assets.adapters.isolation import IsolatedError, Limits, run_isolated
+from trading_assets.adapters.isolation import IsolatedError, Limits, run_isolated, signal_limits
 from trading_assets.adapters.plugins import load_strategies
 from trading_assets.adapters.ports import Clock
 from trading_assets.adapters.postgres import market
@@ -59,7 +59,7 @@ def strategy_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of this stage. `configured` are by default the strategies of trading.yaml. Raises PluginError."""
     strategies = load_strategies(settings) if configured is None else list(configured)
-    limits = Limits(settings.strategy_limits.seconds, settings.strategy_limits.memory_mb)
+    limits = signal_limits(settings)
     signals = [signals_asset(one, settings.members, limits) for one in strategies]
     discoverers = [one for one in strategies if isinstance(one.strategy, DiscoversPairs)]
     return [
