@@ -85,7 +85,8 @@ def run_isolated(
         if child == 0:
             _compute_and_exit(work, limits, subject, writing, output.fileno())
         os.close(writing)
-        # A group of its own, so that whatever it starts can be ended with it.
+        # A group of its own, so that whatever it starts can be ended with it. Both processes set it, because either may
+        # be the first to need it.
         os.setpgid(child, child)
         try:
             answer = _read_until(reading, time.monotonic() + limits.seconds, watch)
@@ -164,6 +165,7 @@ def _tail(output: Any) -> str:
 def _compute_and_exit(work: Callable[[], object], limits: Limits, subject: str, writing: int, output: int) -> NoReturn:
     """The whole life of the child. It ends here, without the clean-up of what belongs to its parent."""
     try:
+        os.setpgid(0, 0)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         for descriptor, stream in ((1, "stdout"), (2, "stderr")):

@@ -126,15 +126,27 @@ def test_answer_that_cannot_be_pickled_is_refused():
     assert f"{SUBJECT} raised " in str(failure(lambda: lambda: None))
 
 
-def test_what_the_computation_started_ends_with_it():
-    def compute() -> None:
-        sleeper = subprocess.Popen(["sleep", "60"])
-        print(sleeper.pid, flush=True)
-        time.sleep(60)
+def start_another_and_hang() -> None:
+    sleeper = subprocess.Popen(["sleep", "60"])
+    print(sleeper.pid, flush=True)
+    time.sleep(60)
 
-    error = failure(compute, Limits(seconds=1, memory_mb=512))
-    sleeper = int(error.output)
-    assert is_over(sleeper)
+
+def test_what_the_computation_started_ends_with_it():
+    error = failure(start_another_and_hang, Limits(seconds=1, memory_mb=512))
+    assert is_over(int(error.output))
+
+
+def test_what_the_computation_started_before_its_parent_went_on_ends_with_it(monkeypatch):
+    parent, set_group = os.getpid(), os.setpgid
+
+    def late(pid: int, group: int) -> None:
+        time.sleep(1 if os.getpid() == parent else 0)
+        set_group(pid, group)
+
+    monkeypatch.setattr(os, "setpgid", late)
+    error = failure(start_another_and_hang, Limits(seconds=1, memory_mb=512))
+    assert is_over(int(error.output))
 
 
 def test_interruption_of_the_parent_leaves_no_child():
