@@ -20,10 +20,12 @@ from trading_assets.domain import simulation
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.kernel.arrays import NotRepresentableError
 from trading_assets.domain.kernel.convert import Stretch, stretch_of
+from trading_assets.domain.market.corporate_actions import CorporateAction
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.market.universe import Membership
 from trading_assets.domain.risk.limit_changes import LimitChange
 from trading_assets.domain.risk.market_view import NO_HISTORY, MarketHistory, SessionHistory, market_timeframe
+from trading_assets.domain.risk.price_falls import PastPrices
 from trading_assets.domain.strategy import indicators as technical
 from trading_assets.domain.strategy.facts import Facts
 from trading_assets.domain.strategy.indicators import Floats, Indicator
@@ -47,12 +49,13 @@ MOST_INDICATORS = 64
 class KnownBars:
     """The bars of one timeframe that the decisions of `part` know, each symbol's from its first one on.
 
-    `bars`: BAR_COLUMNS, by symbol and ts. `factors`: point_in_time_factors of them, row for row.
+    `bars`: BAR_COLUMNS, by symbol and ts. `factors`: point_in_time_factors of them and of the `actions`, row for row.
     """
 
     part: Part
     bars: pd.DataFrame
     factors: pd.Series[float]
+    actions: Sequence[CorporateAction] = ()
 
 
 class _Kept:
@@ -143,11 +146,13 @@ class MarketRecord:
         except (NotRepresentableError, NothingStoredError) as refused:
             return refused
 
-    def market_history(self) -> MarketHistory:
-        """What risk limits may ask of the sessions before each decision."""
+    def market_history(self, with_shorts: bool) -> MarketHistory:
+        """What risk limits, and `with_shorts` short sales, may ask of the sessions before each decision."""
+        asked = ((timeframe, one) for timeframe, of in self.known.items() for one in of if one.part.first >= self.first)
         timeframe = market_timeframe(self.known)
-        asked = (one for one in self.known[timeframe] if one.part.first >= self.first)
-        history: MarketHistory = self._market.get(timeframe, lambda: market_history(asked, self.sectors))
+        history: MarketHistory = self._market.get(
+            with_shorts, lambda: market_history(asked, timeframe, self.sectors, with_shorts)
+        )
         return history
 
     def _histories(self, strategies: Sequence[ConfiguredStrategy]) -> list[ReturnHistory]:
@@ -226,10 +231,19 @@ def _values_of(known: KnownBars, indicator: Indicator) -> Floats:
     return values
 
 
-def market_history(known: Iterable[KnownBars], sectors: Sectors) -> MarketHistory:
-    """The history of the sessions in `known`, each part with the knowledge of its time."""
-    parts = [SessionHistory.of_bars(one.part.after, one.part.knowledge_time, one.bars, one.factors) for one in known]
-    return MarketHistory(parts, sectors)
+def market_history(
+    known: Iterable[tuple[Timeframe, KnownBars]], timeframe: Timeframe, sectors: Sectors, with_shorts: bool
+) -> MarketHistory:
+    """The history of the sessions in `known`, each part with the knowledge of its time: figures from bars of one
+    `timeframe`, prices for short sales from all of them."""
+    parts, prices = [], []
+    for of, one in known:
+        span = one.part.after, one.part.knowledge_time
+        if of is timeframe:
+            parts.append(SessionHistory.of_bars(*span, one.bars, one.factors))
+        if with_shorts:
+            prices.append(PastPrices.of_bars(*span, one.bars, one.actions))
+    return MarketHistory(parts, sectors, prices)
 
 
 def _looked_back_on(known: KnownBars, memory: int) -> npt.NDArray[np.bool_]:
@@ -307,7 +321,9 @@ def trade_in_turn(
     account, journal = simulation.open_book(account_id, opening_cash_usd, session(stages[0].first))
     for stage in stages:
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
-        history = record.market_history() if stage.rules.reads_market else NO_HISTORY
+        history = NO_HISTORY
+        if stage.rules.reads_market:
+            history = record.market_history(stage.rules.allows_shorts)
         moments = record.tape.moments(wanted, stage.first, stage.last, record.now, stage.rules.breakers, history)
         # Wherever the configuration trades, a backtest does so at a simulated broker.
         rules = replace(stage.rules, broker=simulation.SIMULATED)

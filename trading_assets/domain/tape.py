@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import CorporateAction
-from trading_assets.domain.market.sessions import Session, is_session, next_session, session, sessions_between
+from trading_assets.domain.market.sessions import Session, session, session_from, sessions_between
 from trading_assets.domain.risk.breakers import DEFAULT_RULES, REGIME_BREAKERS, Breaker, BreakerRule
 from trading_assets.domain.risk.market_view import NO_HISTORY, MarketHistory
 from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime, regime_of, session_returns
@@ -140,7 +140,7 @@ def _by_session(actions: Iterable[CorporateAction]) -> dict[date, list[Corporate
     by_session = defaultdict(list)
     for action in actions:
         # Vendors date some by a day without trading: they take effect in the session after it.
-        effective = action.ex_date if is_session(action.ex_date) else next_session(action.ex_date)
+        effective = session_from(action.ex_date)
         by_session[effective].append(replace(action, ex_date=effective))
     return by_session
 

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from standins.calm_market import calm_market
 
 from trading_assets.domain.execution.entries import EntryPlan
 from trading_assets.domain.execution.exits import ExitPlan
@@ -38,7 +39,8 @@ def moment(day: date, prices: str, wanted: str | None = None, hour: int | None =
     bounds = bar_bounds(day, Timeframe.SESSION)[0] if hour is None else bar_bounds(day, Timeframe.HOUR)[hour]
     one = Bar("IBM", bounds.ts, bounds.closes_at, day, *map(D, prices.split()), D(10_000))
     targets = [] if wanted is None else [Target("s", "1", "IBM", one.closes_at, day, D(wanted))]
-    return Moment(one.closes_at, session(day), [one], [], targets, {"IBM": "open"}, standings=IBM_TRADES)
+    calm = calm_market(("IBM",), day, day)
+    return Moment(one.closes_at, session(day), [one], [], targets, {"IBM": "open"}, standings=IBM_TRADES, history=calm)
 
 
 def lived(plan: EntryPlan, *moments: Moment, exits: ExitPlan | None = None) -> Journal:

@@ -30,7 +30,7 @@ from trading_assets.domain.execution.orders import OrderStatus, OrderType
 from trading_assets.domain.journal import Journal
 from trading_assets.domain.market.adjust import adjusted_as_of, point_in_time_factors
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.market.sessions import session, sessions_between
+from trading_assets.domain.market.sessions import next_session, session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.risk import review
 from trading_assets.domain.risk.limits import RiskLimits
@@ -253,6 +253,7 @@ DEFECTS = {
         after="targets=wanted.get(((day := next_session(trading.date)), session(day).closes_at), [])",
         is_in_both=True,
         shows_in="verdicts, row 0: rsi_reversion AAPL 2005-01-04",
+        names={"next_session": next_session},
     ),
     # The account trades at prices that later splits and dividends have changed.
     "adjusted against raw": Defect(

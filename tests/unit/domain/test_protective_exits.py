@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from standins.calm_market import calm_market
 
 from trading_assets.domain.execution.exits import ExitPlan
 from trading_assets.domain.execution.fill_model import FillModel
@@ -63,7 +64,14 @@ def moment(
     one = Bar("IBM", bounds.ts, bounds.closes_at, day, D(opened), D(high), D(low), D(closed), D(volume))
     targets = [] if wanted is None else [Target("s", "1", "IBM", one.closes_at, day, D(wanted))]
     return Moment(
-        one.closes_at, session(day), [one], [action] if action else [], targets, {"IBM": "open"}, standings=IBM_TRADES
+        one.closes_at,
+        session(day),
+        [one],
+        [action] if action else [],
+        targets,
+        {"IBM": "open"},
+        standings=IBM_TRADES,
+        history=calm_market(("IBM",), day, day),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins.accounts import facts
+from standins.calm_market import calm_market
 
 from trading_assets.domain.execution.account_activity import sent_order
 from trading_assets.domain.execution.exits import ExitPlan
@@ -79,7 +80,8 @@ def moment(
     weights = {("s", "IBM"): wanted} if isinstance(wanted, str) else wanted or {}
     targets = [Target(strategy, "1", symbol, at, day, D(weight)) for (strategy, symbol), weight in weights.items()]
     gates, standings = {one.symbol: gate for one in bars}, always_tradable(one.symbol for one in bars)
-    return Moment(at, session(day), bars, actions, targets, gates, standings=standings)
+    history = calm_market(tuple(gates), day, day)
+    return Moment(at, session(day), bars, actions, targets, gates, standings=standings, history=history)
 
 
 def lived(

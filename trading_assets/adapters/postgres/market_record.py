@@ -80,16 +80,20 @@ def read_market_record(
 
 
 def read_market_history(
-    database: Database, settings: TradingSettings, first: date, last: date, now: datetime
+    database: Database, settings: TradingSettings, first: date, last: date, now: datetime, with_shorts: bool
 ) -> MarketHistory:
-    """What risk limits may ask of the sessions before each decision of first..last, as a backtest would know it."""
-    timeframe = market_timeframe(one.timeframe for one in settings.strategies.values())
+    """What risk limits, and `with_shorts` short sales, may ask of the sessions before each decision of first..last, as
+    a backtest would know it."""
+    traded = sorted({one.timeframe for one in settings.strategies.values()})
+    timeframe = market_timeframe(traded)
     restated = later_knowledge(database, settings.universe, session(first).opens_at, session(last).closes_at)
     sectors = Sectors(sector_facts(database, settings.universe))
     known = (
-        _known(database, settings.universe, timeframe, one) for one in parts(first, last, timeframe, restated, now)
+        (of, _known(database, settings.universe, of, one))
+        for of in (traded if with_shorts else [timeframe])
+        for one in parts(first, last, of, restated, now)
     )
-    return market_history(known, sectors)
+    return market_history(known, timeframe, sectors, with_shorts)
 
 
 def traded_sessions(database: Database, settings: TradingSettings) -> tuple[date, date] | None:
@@ -137,7 +141,7 @@ def _known_bars(
 def _known(database: Database, universe: Sequence[str], timeframe: Timeframe, part: Part) -> KnownBars:
     bars = bars_as_of(database, part.knowledge_time, universe, timeframe, last=part.last)
     actions = actions_as_of(database, part.knowledge_time, universe)
-    return KnownBars(part, bars, point_in_time_factors(bars, actions))
+    return KnownBars(part, bars, point_in_time_factors(bars, actions), actions)
 
 
 def data_hash(record: MarketRecord) -> str:

@@ -205,7 +205,7 @@ class Desk(ABC):
         read = read_tape(self.database, connection, universe, first, last, self.now, standings, earlier)
         history = NO_HISTORY
         if rules.reads_market:
-            history = read_market_history(self.database, self.settings, first, last, self.now)
+            history = read_market_history(self.database, self.settings, first, last, self.now, rules.allows_shorts)
         try:
             moments = read.moments(targets, first, last, self.now, rules.breakers, history)
         except NothingStoredError as error:

@@ -43,7 +43,7 @@ RULE_IDS = (
 )
 PASSED = frozenset(
     {
-        *("RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-07c", "RC-08", "RC-09"),
+        *("RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-07c", "RC-08", "RC-09", "RC-09b"),
         *("RC-11a", "RC-12", "RC-15a", "RC-15b", "RC-15c", "RC-18b", "RC-19", "RC-20", "RC-29a", "RC-29b", "RC-29c"),
         *("RC-32", "RC-33", "RC-34", "RC-37", "RC-38", "RC-40"),
     }
@@ -60,6 +60,7 @@ def unasked(limits: RiskLimits) -> list[str]:
     """The rules of the catalogue that could deny something under `limits`, and that the compiled loop does not ask."""
     could_deny = {
         "RC-05a": limits.cut_off_margin_s >= LEAST_STEP_S,
+        "RC-09b": limits.allow_short,
         "RC-18b": limits.allow_short,
         "RC-19": limits.duplicate_window_s >= LEAST_STEP_S,
         "RC-20": not limits.allow_self_cross,

@@ -95,6 +95,11 @@ def next_session(day: date) -> date:
 
 
 @cache
+def session_from(day: date) -> date:
+    """The session of `day`, else the next one."""
+    return day if is_session(day) else next_session(day)
+
+
 def session(day: date) -> Session:
     """Opening and closing of the session of `day`. Raises ValueError when the exchange does not trade on that day."""
     if not is_session(day):

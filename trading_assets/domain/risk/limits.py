@@ -130,8 +130,8 @@ class RiskLimits:
 
     @property
     def reads_market(self) -> bool:
-        """Whether some limit asks for what sessions before the decision say about symbols."""
-        return any(getattr(self, name) is not None for name in _LIMITS_OF_THE_MARKET)
+        """Whether some limit asks for what sessions before the decision say about symbols, as short sales do."""
+        return self.allow_short or any(getattr(self, name) is not None for name in _LIMITS_OF_THE_MARKET)
 
     def _require(self, name: str, is_sane: bool, rule: str) -> None:
         if not is_sane:

@@ -1,4 +1,4 @@
-"""What the bars known at a decision say about symbols: volumes, betas, correlations, and the sectors they are in.
+"""What the bars known at a decision say about symbols: volumes, betas, correlations, falls, and their sectors.
 
 Of a session only what had closed by the decision counts, with the knowledge of that time. A figure is computed when a
 rule asks for it; one for which too little is known is None, and what that means is the rules' business.
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from trading_assets.domain.market.sessions import session
 from trading_assets.domain.risk.portfolio_risk import benchmark_returns, market_beta
+from trading_assets.domain.risk.price_falls import Fall, PastPrices, binding_fall
 from trading_assets.domain.risk.value_at_risk import Floats
 from trading_assets.domain.strategy.portfolio import Sectors
 from trading_assets.domain.values import Timeframe
@@ -74,15 +75,20 @@ class SessionHistory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarketHistory:
-    """Everything that market views are made of; `parts` follow upon each other, each with the knowledge of its time."""
+    """Everything that market views are made of; `parts` follow upon each other, each with the knowledge of its time.
+
+    `prices` are those of every timeframe, given where shorts are allowed.
+    """
 
     parts: Sequence[SessionHistory] = ()
     sectors: Sectors = field(default_factory=Sectors)
+    prices: Sequence[PastPrices] = ()
 
     def view(self, at: datetime, session_date: date, volumes: Mapping[str, Decimal]) -> MarketView:
         """The view of a decision at `at` (UTC) on bars with these `volumes`."""
         part = next((part for part in self.parts if part.after < at <= part.until), None)
-        return MarketView(at, session_date, volumes, part, self.sectors)
+        prices = [one for one in self.prices if one.after < at <= one.until]
+        return MarketView(at, session_date, volumes, part, self.sectors, prices)
 
 
 class MarketView:
@@ -95,9 +101,10 @@ class MarketView:
         volumes: Mapping[str, Decimal],
         part: SessionHistory | None,
         sectors: Sectors,
+        prices: Sequence[PastPrices] = (),
     ) -> None:
         self._at, self._session_date, self._volumes, self._sectors = at, session_date, volumes, sectors
-        self._part = part
+        self._part, self._prices = part, prices
         self._end = 0 if part is None else int(np.searchsorted(part.closes_at, _moment(at), side="right"))
         self._columns: Mapping[str, int] = {} if part is None else part.columns
         self._benchmark: Floats | None = None
@@ -106,6 +113,10 @@ class MarketView:
     def bar_volume(self, symbol: str) -> Decimal | None:
         """Shares traded in the bar that was decided on."""
         return self._volumes.get(symbol)
+
+    def fall(self, symbol: str) -> Fall | None:
+        """How far it fell in the sessions whose falls bind what is decided now; None where that is not known."""
+        return binding_fall(self._prices, symbol, self._at, self._session_date) if self._prices else None
 
     def sector(self, symbol: str) -> str:
         return self._sectors.at(symbol, self._session_date, self._at)

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.market.sessions import NEW_YORK, is_session, next_session, previous_session
+from trading_assets.domain.market.sessions import NEW_YORK, previous_session, session_from
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -265,7 +265,7 @@ def action_spans(versions: Iterable[ActionVersion]) -> list[Span]:
     by_day: dict[tuple[str, date], dict[tuple[ActionKind, str | None], list[ActionVersion]]] = defaultdict(dict)
     for version in versions:
         action = version.action
-        own = by_day[action.symbol, _effective(action.ex_date)]
+        own = by_day[action.symbol, session_from(action.ex_date)]
         own.setdefault((action.kind, action.new_symbol), []).append(version)
     for (symbol, ex_date), actions in by_day.items():
         begin, end = _midnight(previous_session(ex_date)), _midnight_after(ex_date)
@@ -297,10 +297,6 @@ def _is_unresolved(actions: Sequence[CorporateAction]) -> bool:
         or any(action.kind is ActionKind.SPIN_OFF and action.value_usd is None for action in actions)
         or any(action.kind is ActionKind.DELISTING for action in actions)
     )
-
-
-def _effective(ex_date: date) -> date:
-    return ex_date if is_session(ex_date) else next_session(ex_date)
 
 
 def _midnight(day: date) -> datetime:

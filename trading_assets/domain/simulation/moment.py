@@ -105,7 +105,16 @@ class Rules:
     @property
     def reads_market(self) -> bool:
         """Whether some limit, now or after a change, asks for a market history."""
-        return any(limits.reads_market for limits in (self.limits, *(limits for _, limits in self.changes)))
+        return any(limits.reads_market for limits in self._all_limits)
+
+    @property
+    def allows_shorts(self) -> bool:
+        """Whether shorts are allowed, now or after a change."""
+        return any(limits.allow_short for limits in self._all_limits)
+
+    @property
+    def _all_limits(self) -> list[RiskLimits]:
+        return [self.limits, *(limits for _, limits in self.changes)]
 
     def limits_at(self, at: datetime) -> RiskLimits:
         """The limits that hold at `at` (UTC)."""

@@ -112,7 +112,7 @@ def test_exits_entries_and_limits_that_are_not_compiled_take_the_object_loop(
 
 def test_shorts_take_the_object_loop(bundled: Terms) -> None:
     limits = replace(bundled.rules.limits, allow_short=True)
-    with pytest.raises(NotRepresentableError, match="RC-18b"):
+    with pytest.raises(NotRepresentableError, match="RC-09b"):
         ensure_representable(replace(bundled.rules, limits=limits))
 
 

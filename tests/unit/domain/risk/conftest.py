@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from standins.calm_market import calm_market, calm_prices
 
 from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.risk.circumstances import BrokerLink, Circumstances, OrderTerms
@@ -26,6 +27,8 @@ COUNTS = {field.name for field in fields(RiskLimits) if "int" in str(field.type)
 CLOSE = datetime(2012, 6, 1, 20, tzinfo=UTC)
 SESSION = date(2012, 6, 1)
 
+SYMBOLS = ("AAA", "BBB", "CCC", *(f"S{number:02}" for number in range(50)))
+
 ORDINARY_DAY = Circumstances(
     account_id="simulated",
     broker="simulated",
@@ -34,7 +37,7 @@ ORDINARY_DAY = Circumstances(
     terms=OrderTerms(placement="later", cut_off_at=CLOSE + timedelta(days=3)),
     newest_close=CLOSE,
     reference_at=CLOSE,
-    standings=always_tradable(["AAA", "BBB", "CCC", *(f"S{number:02}" for number in range(50))]),
+    standings=always_tradable(SYMBOLS),
 )
 
 WELL = BrokerLink(
@@ -66,6 +69,7 @@ CALM = AccountSnapshot(
     marks={"AAA": Decimal(50), "BBB": Decimal(50)},
     gates={"AAA": "open", "BBB": "open"},
     circumstances=ORDINARY_DAY,
+    market=calm_market(SYMBOLS, SESSION, SESSION).view(CLOSE, SESSION, {}),
 )
 
 ORDINARY = Intent(
@@ -109,7 +113,8 @@ def _market() -> MarketView:
         dollars=np.full((60, 3), 100_000.0),
     )
     volumes = dict.fromkeys(history.columns, Decimal(2_000))
-    return MarketHistory([history]).view(CLOSE, SESSION, volumes)
+    prices = [calm_prices(SYMBOLS, SESSION, SESSION)]
+    return MarketHistory([history], prices=prices).view(CLOSE, SESSION, volumes)
 
 
 KNOWN_MARKET = {"market": _market(), "strategy_equity_usd": {"alpha": Decimal(100_000)}}

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from standins.calm_market import calm_market
 
 from trading_assets.domain.risk.activity import OpenOrder, SentOrder
 from trading_assets.domain.risk.day_trades import DayTradeRecord, Trade
@@ -95,6 +96,7 @@ def priced(**terms: Any) -> dict[str, Any]:
     return {"day": {"terms": {name: Decimal(price) for name, price in terms.items()}}}
 
 
+FALLEN = calm_market(["AAA"], CLOSE.date(), CLOSE.date(), low=90.0).view(CLOSE, CLOSE.date(), {})
 BUY, SELL, TRADES = Side.BUY, Side.SELL, (Condition.LISTED, Condition.TRADABLE)
 
 SCENARIOS |= {
@@ -116,6 +118,7 @@ SCENARIOS |= {
     "RC-07c": Scenario(ReasonCode.PARTNERSHIP_UNQUALIFIED, stands(*TRADES, Condition.UNQUALIFIED_PARTNERSHIP), {}, {}),
     "RC-08": Scenario(ReasonCode.CORPORATE_ACTION_UNRESOLVED, stands(*TRADES, Condition.UNRESOLVED_ACTION), {}, {}),
     "RC-09": Scenario(ReasonCode.TRADING_HALTED, stands(*TRADES, Condition.HALTED), {}, {}),
+    "RC-09b": Scenario(ReasonCode.SHORT_SALE_RESTRICTED, {"market": FALLEN}, {"side": SELL}, {"allow_short": True}),
     "RC-11a": Scenario(ReasonCode.PRICE_OFF_GRID, priced(limit_usd="50.001"), {}, {}),
     "RC-11b": Scenario(ReasonCode.STOP_ON_WRONG_SIDE, priced(stop_usd="49.99"), {}, {}),
     "RC-12": Scenario(ReasonCode.ORDER_NOT_TAKEN, {"day": {"terms": {"placement": "refused"}}}, {}, {}),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trading_assets.domain.risk.market_view import NOTHING_KNOWN
 from trading_assets.domain.risk.review import recheck, review
 from trading_assets.domain.risk.rules.catalogue import RULES
 from trading_assets.domain.risk.verdicts import Outcome, TradingState
@@ -114,6 +115,7 @@ MARKET_NEEDS = [
 ]
 # Net exposure needs prices alone; without a sector or a correlation a symbol counts as the worst that it may be.
 NEEDS_NO_MARKET = {"RC-03", "RC-04b", "RC-23a", "RC-24", "RC-25"}
+NEEDS_PRICES = {"RC-09b"}
 
 COUNTED = [
     ("RC-26a", "max_open_orders_symbol"),
@@ -174,6 +176,21 @@ def test_rule_without_the_market_it_needs_denies_where_its_limit_is_set(
     assert check.inputs["missing"] == missing
 
 
+def test_short_sale_in_what_nobody_knows_the_prices_of_is_denied_and_nothing_else(
+    snapshot: Any, intent: Any, limits: Any
+) -> None:
+    def reviewed(allow_short: bool = True, **order: Any) -> Any:
+        book = snapshot(positions={"AAA": 100}, market=NOTHING_KNOWN)
+        return review([intent(**order)], book, limits(allow_short=allow_short))[0]
+
+    short = reviewed(side=Side.SELL, qty=101)
+    (check,) = [check for check in short.checks if not check.is_passed]
+    assert (short.outcome, check.rule_id, check.inputs["missing"]) == (Outcome.DENIED, "RC-09b", "price_fall[AAA]")
+    assert reviewed(side=Side.SELL, qty=100).outcome is Outcome.APPROVED
+    assert reviewed(side=Side.BUY, qty=1).outcome is Outcome.APPROVED
+    assert reviewed(side=Side.SELL, qty=101, allow_short=False).reason_codes == (ReasonCode.SHORT_SALE_DISABLED,)
+
+
 @pytest.mark.parametrize(("rule_id", "limit"), COUNTED)
 def test_rule_that_counts_orders_denies_without_a_quantity_where_its_limit_is_set(
     rule_id: str, limit: str, snapshot: Any, intent: Any, limits: Any
@@ -200,7 +217,7 @@ def test_rule_whose_limit_is_not_set_passes_and_says_so(snapshot: Any, intent: A
 
 def test_rule_of_the_catalogue_is_listed_with_its_needs() -> None:
     # RC-03 has no missing input: an absent gate is a closed gate, which its boundaries show.
-    listed = {rule_id for rule_id, *_ in (*NEEDS, *MARKET_NEEDS, *COUNTED)} | NEEDS_NO_MARKET
+    listed = {rule_id for rule_id, *_ in (*NEEDS, *MARKET_NEEDS, *COUNTED)} | NEEDS_NO_MARKET | NEEDS_PRICES
     assert listed == {rule.rule_id for rule in RULES}
 
 

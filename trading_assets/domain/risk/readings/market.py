@@ -5,12 +5,14 @@ Statistics become whole numbers here, betas in parts per million, so that rules 
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from trading_assets.domain.risk.inputs import InputMissingError, positive, unsigned
+from trading_assets.domain.risk.price_falls import Fall
 from trading_assets.domain.risk.rules.ruling import MILLION, Ppm, Shares, Usd, ceil_share
 from trading_assets.domain.risk.stress import MARKET_MOVES
+from trading_assets.domain.values import Side
 
 if TYPE_CHECKING:
     from trading_assets.domain.risk.case import Case
@@ -28,6 +30,20 @@ def bar_volume_qty(case: Case) -> Shares:
     """Shares traded in the bar that was decided on."""
     symbol = case.intent.symbol
     return floor(unsigned(case.snapshot.market.bar_volume(symbol), "bar_volume", symbol))
+
+
+def lowest_price(case: Case) -> Usd:
+    """Of the session whose fall binds the order; 0 where it opens no short, which nobody looks up."""
+    fall = _fall(case)
+    return 0 if fall is None else floor(positive(fall.lowest_usd, "lowest_price", case.intent.symbol) * MILLION)
+
+
+def previous_close(case: Case) -> Usd:
+    """Of the session before that one, in its shares."""
+    fall = _fall(case)
+    return (
+        0 if fall is None else ceil(positive(fall.previous_close_usd, "previous_close", case.intent.symbol) * MILLION)
+    )
 
 
 def directed_net_usd(case: Case) -> Usd:
@@ -88,9 +104,21 @@ def stress_per_share_usd(case: Case) -> Usd:
     return ceil_share(projection.reference_price(intent.symbol), max(0, worst))
 
 
+def _fall(case: Case) -> Fall | None:
+    """What binds a short sale; None for another order."""
+    if not case.limits.allow_short or case["direction"] != Side.SELL.sign or case["qty"] <= case["closable_qty"]:
+        return None
+    fall = case.snapshot.market.fall(case.intent.symbol)
+    if fall is None:
+        raise InputMissingError("price_fall", case.intent.symbol)
+    return fall
+
+
 READINGS = (
     average_volume_usd,
     bar_volume_qty,
+    lowest_price,
+    previous_close,
     directed_net_usd,
     beta,
     directed_beta_usd,

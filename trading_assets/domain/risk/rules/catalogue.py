@@ -136,6 +136,13 @@ RULES: tuple[Rule, ...] = (
         is_rechecked=True,
     ),
     Rule(
+        "RC-09b",
+        "What is sold short has not fallen by a tenth (USD)",
+        instrument.short_sale_restriction,
+        ReasonCode.SHORT_SALE_RESTRICTED,
+        USD,
+    ),
+    Rule(
         "RC-10",
         "Quantity is a positive number of whole shares",
         order.whole_quantity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trading_assets.domain.risk.rules.ruling import Flag, Ruling, Shares
+from trading_assets.domain.risk.rules.ruling import Direction, Flag, Ruling, Shares, Usd, floor_share
 
 
 def instrument(is_listed: Flag, is_tradable: Flag, is_other_class: Flag, is_over_the_counter: Flag) -> Ruling:
@@ -36,3 +36,17 @@ def halt(is_halted: Flag, is_market_halted: Flag) -> Ruling:
     """RC-09: neither the symbol nor the whole market is halted or paused."""
     is_stopped = is_halted or is_market_halted
     return Ruling(not is_stopped, is_stopped, False, 0)
+
+
+def short_sale_restriction(
+    direction: Direction,
+    qty: Shares,
+    closable_qty: Shares,
+    lowest_price: Usd,
+    previous_close: Usd,
+    allow_short: Flag,
+) -> Ruling:
+    """RC-09: no short is opened or enlarged in what fell by a tenth, for the rest of the session and in the next."""
+    is_short = allow_short and direction == -1 and qty > closable_qty
+    trigger = floor_share(previous_close, 900_000)
+    return Ruling(not is_short or lowest_price > trigger, lowest_price, trigger, closable_qty)
