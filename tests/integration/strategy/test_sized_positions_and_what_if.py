@@ -241,6 +241,11 @@ def test_same_limits_as_recorded_are_worth_nothing(traded: Database) -> None:
     assert (outcome.differences, outcome.worth_usd) == ([], 0)
 
 
+def test_limit_that_only_the_scenario_has_is_told_of_the_market(traded: Database) -> None:
+    outcome = TradingDesk(traded, SETTINGS, NOW).what_if(FIRST, LAST, {"max_order_adv": 1})
+    assert (outcome.differences, outcome.worth_usd) == ([], 0)
+
+
 def test_what_if_of_what_nobody_lived_through_or_no_limits_is_refused(traded: Database) -> None:
     desk = TradingDesk(traded, SETTINGS, NOW)
     with pytest.raises(NotFound, match="has lived through sessions 2011-05-02 to 2011-09-01"):

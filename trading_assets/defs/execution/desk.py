@@ -192,9 +192,17 @@ class Desk(ABC):
         return Outcomes(account_id, written, refused)
 
     def moments(
-        self, connection: psycopg.Connection, account_id: str, first: date, last: date
+        self,
+        connection: psycopg.Connection,
+        account_id: str,
+        first: date,
+        last: date,
+        other: simulation.Rules | None = None,
     ) -> list[simulation.Moment]:
-        """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there."""
+        """Every bar close of the sessions first..last up to now, with what trades, takes effect and is wanted there.
+
+        The market is known as far as the account's limits ask for it, or those of `other` rules.
+        """
         versions = {one.name: one.version for one in load_strategies(self.settings)}
         targets = obeying(
             targets_between(self.database, versions, first, last), state_events(connection, sorted(versions))
@@ -203,9 +211,10 @@ class Desk(ABC):
         standings = read_standings(connection, self.settings)
         earlier = regime_sessions(rules.breakers)
         read = read_tape(self.database, connection, universe, first, last, self.now, standings, earlier)
-        history = NO_HISTORY
-        if rules.reads_market:
-            history = read_market_history(self.database, self.settings, first, last, self.now, rules.allows_shorts)
+        history, asking = NO_HISTORY, [rules, other or rules]
+        if any(one.reads_market for one in asking):
+            with_shorts = any(one.allows_shorts for one in asking)
+            history = read_market_history(self.database, self.settings, first, last, self.now, with_shorts)
         try:
             moments = read.moments(targets, first, last, self.now, rules.breakers, history)
         except NothingStoredError as error:

@@ -79,7 +79,7 @@ class TradingDesk(Desk):
             except ValueError as error:
                 raise SettingsError(f"These limits do not fit together: {error}.") from error
             record = self._lived_through(connection, first, last)
-            account, _, moments, rules, recorded, sent = self._life(connection, record, first, last)
+            account, _, moments, rules, recorded, sent = self._life(connection, record, first, last, other)
             outcome = what_if(account, moments, rules, other, recorded, sent)
             ledger.refuse_vanished(connection, record.account_id, first, last, outcome.recorded)
             return outcome
@@ -151,9 +151,16 @@ class TradingDesk(Desk):
 
     # The account ------------------------------------------------------------------------------------
 
-    def _life(self, connection: psycopg.Connection, record: ledger.AccountRecord, first: date, last: date) -> _Life:
+    def _life(
+        self,
+        connection: psycopg.Connection,
+        record: ledger.AccountRecord,
+        first: date,
+        last: date,
+        other: simulation.Rules | None = None,
+    ) -> _Life:
         account, journal = self._account_before(connection, record, first)
-        moments = self.moments(connection, record.account_id, first, last)
+        moments = self.moments(connection, record.account_id, first, last, other)
         return _Life(
             account,
             journal,
