@@ -148,6 +148,7 @@ def test_backtest_judges_by_the_market_as_it_was_known(bars: pd.DataFrame, monke
     limits = RiskLimits.of(RiskSettings(max_order_notional=1, max_position=1, **LIMITS).limits())
     rules = simulation.Rules(limits, FillModel(Decimal(5), Decimal(1)), capital={"sma_crossover": Decimal("0.9")})
     assert rules.reads_market
+    assert [len(record.market_history(with_shorts).prices) for with_shorts in (False, True, False)] == [0, 1, 0]
     journal = trade(record, record.targets([crossover]), Terms("a", Decimal(100_000), rules))
     answered = {check.rule_id: check for verdict in journal.verdicts[60:] for check in verdict.checks if check.limit}
     for rule_id in ("RC-16a", "RC-16b", "RC-23a", "RC-23b", "RC-24", "RC-25", "RC-36", "RC-39"):
@@ -160,3 +161,12 @@ def test_backtest_judges_by_the_market_as_it_was_known(bars: pd.DataFrame, monke
     cut = replace(record, last=half, now=session(half).closes_at)
     earlier = trade(cut, cut.targets([crossover]), Terms("a", Decimal(100_000), rules))
     assert earlier.verdicts == [one for one in journal.verdicts if one.intent.session_date <= half]
+
+
+def test_market_is_read_for_shorts_that_are_allowed_now_or_after_a_change() -> None:
+    long_only = RiskLimits.of(RiskSettings().limits())
+    rules = simulation.Rules(long_only, FillModel(Decimal(5), Decimal(1)))
+    shorting = replace(long_only, allow_short=True)
+    later = replace(rules, changes=[(session(DAY).closes_at, shorting)])
+    asked = [(one.reads_market, one.allows_shorts) for one in (rules, later, replace(rules, limits=shorting))]
+    assert asked == [(False, False), (True, True), (True, True)]
