@@ -27,7 +27,16 @@ def ours(opened: Any, closed: Any, signals: Any) -> Run:
     from trading_assets.domain.kernel.compiler import keep_in
 
     keep_in(Path(sys.argv[2]).parent / "compiled")
-    from trading_assets.domain.kernel.arrays import EQUITY_CASH, EQUITY_POSITIONS, FILLS, MILLION, Market, Terms, Wants
+    from trading_assets.domain.kernel.arrays import (
+        EQUITY_CASH,
+        EQUITY_POSITIONS,
+        FILLS,
+        MILLION,
+        SHORT_COLUMNS,
+        Market,
+        Terms,
+        Wants,
+    )
     from trading_assets.domain.kernel.run import lived
 
     bars, symbols = closed.shape
@@ -49,6 +58,7 @@ def ours(opened: Any, closed: Any, signals: Any) -> Run:
         first_action=np.zeros(sessions + 1, dtype=np.int64),
         actions=np.zeros((0, 4), dtype=np.int64),
         most_shares=np.full(symbols, 10**7),
+        shorts=np.zeros((0, symbols, SHORT_COLUMNS), dtype=np.int64),
     )
     wants = [
         Wants(np.where(each, int(INVESTED * 10**9) // symbols, 0).astype(np.int32)[:, None, :], np.ones(bars, np.bool_))

@@ -132,17 +132,22 @@ class MarketRecord:
         signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
         return combine(signals, strategies, self.members, self._histories(strategies), self.sectors)
 
-    def stretch(self) -> Stretch:
-        """All sessions as arrays, made once. Raises NotRepresentableError and NothingStoredError."""
-        made = self._stretch.get("stretch", self._as_arrays)
+    def stretch(self, with_shorts: bool) -> Stretch:
+        """All sessions as arrays, made once, `with_shorts` with what a short sale is asked about.
+
+        Raises NotRepresentableError and NothingStoredError.
+        """
+        made = self._stretch.get(with_shorts, partial(self._as_arrays, with_shorts))
         if isinstance(made, Exception):
             raise made
         stretch: Stretch = made
         return stretch
 
-    def _as_arrays(self) -> Stretch | Exception:
+    def _as_arrays(self, with_shorts: bool) -> Stretch | Exception:
+        history = self.market_history(with_shorts) if with_shorts else NO_HISTORY
         try:
-            return stretch_of(self.tape.moments([], self.first, self.last, self.now))
+            moments = self.tape.moments([], self.first, self.last, self.now, history=history)
+            return stretch_of(moments, with_shorts=with_shorts)
         except (NotRepresentableError, NothingStoredError) as refused:
             return refused
 

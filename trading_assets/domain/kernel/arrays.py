@@ -46,7 +46,8 @@ class Market(NamedTuple):
     Per moment: `starts` and `ends` of its bars, the number of its `session`, whether it `closes_session`. Per session:
     its day (proleptic ordinal), whose gates are open, fees in force, the equity below which day trades are counted, and
     where its actions begin in `actions`, whose columns are ACTION_*. `most_shares` is how many shares of a symbol all
-    sums of values have room for.
+    sums of values have room for. `shorts` are what a short sale is asked about, with the columns SHORT_*; without a row
+    where none is allowed.
     """
 
     starts: Ints
@@ -63,6 +64,7 @@ class Market(NamedTuple):
     first_action: Ints
     actions: Ints
     most_shares: Ints
+    shorts: Ints
 
 
 class Wants(NamedTuple):
@@ -125,7 +127,7 @@ class Log(NamedTuple):
     orders: Ints
     pending: Ints
     intents: npt.NDArray[np.int32]
-    shares: Ints
+    answers: Ints
     fills: Ints
     activities: Ints
     breakers: Ints
@@ -169,6 +171,10 @@ GROSS, RESERVED, MARGIN, IS_BOUND, PROJECTIONS = range(5)
 ACTION_KIND, ACTION_SYMBOL, ACTION_TERMS, ACTION_SETTLES, ACTION_COLUMNS = range(5)
 DIVIDEND, SPLIT = range(2)
 
+# Columns of Market.shorts: the fall that binds at a moment, UNKNOWN where nobody knows it, and whether shares are lent.
+SHORT_LOWEST, SHORT_PREVIOUS_CLOSE, SHORT_IS_SHORTABLE, SHORT_IS_EASY, SHORT_COLUMNS = range(5)
+UNKNOWN = -1
+
 # Columns of Market.fees: the SEC's in 1e-6 USD a million USD, the TAF in 1e-9 USD a share, its cap or -1.
 FEE_SEC, FEE_TAF, FEE_TAF_CAP, FEE_COLUMNS = range(4)
 
@@ -192,7 +198,7 @@ FEE_SEC, FEE_TAF, FEE_TAF_CAP, FEE_COLUMNS = range(4)
 
 PENDING_DAY, PENDING_AMOUNT, PENDING_COLUMNS = range(3)
 
-# Columns of Log.intents; those of Log.shares are what was wanted and what was approved.
+# Columns of Log.intents; those of Log.answers are the shares wanted, the shares approved, and why not more of them.
 (
     INTENT_MOMENT,
     INTENT_STRATEGY,
@@ -200,11 +206,10 @@ PENDING_DAY, PENDING_AMOUNT, PENDING_COLUMNS = range(3)
     INTENT_SIDE,
     INTENT_PURPOSE,
     INTENT_LEG,
-    INTENT_REASONS,
     INTENT_COLUMNS,
-) = range(8)
+) = range(7)
 OPEN, INCREASE, REDUCE, CLOSE = range(4)
-WANTED, APPROVED, SHARE_COLUMNS = range(3)
+WANTED, APPROVED, REASONS, ANSWER_COLUMNS = range(4)
 
 FILL_INTENT, FILL_MOMENT, FILL_QTY, FILL_PRICE, FILL_COLUMNS = range(5)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,13 @@ from trading_assets.domain.kernel.arrays import (
     MILLION,
     NO_TARGET,
     PRICE_STEP,
+    SHORT_COLUMNS,
+    SHORT_IS_EASY,
+    SHORT_IS_SHORTABLE,
+    SHORT_LOWEST,
+    SHORT_PREVIOUS_CLOSE,
     SPLIT,
+    UNKNOWN,
     Ints,
     Market,
     NotRepresentableError,
@@ -30,7 +37,7 @@ from trading_assets.domain.kernel.arrays import (
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
 from trading_assets.domain.market.sessions import Session
 from trading_assets.domain.risk.margin_rules import day_trading_rule
-from trading_assets.domain.risk.standings import NO_STANDINGS, Standings
+from trading_assets.domain.risk.standings import NO_STANDINGS, Condition, Standings
 from trading_assets.domain.risk.trading_states import ALL_ACTIVE
 from trading_assets.domain.simulation import SIMULATED, Moment, Rules
 from trading_assets.domain.strategy.targets import weight_of
@@ -60,7 +67,7 @@ class Stretch:
         days = self.market.days
         begin, end = np.searchsorted(days, [first.toordinal(), last.toordinal() + 1])
         since, until = np.searchsorted(self.market.session, [begin, end])
-        per_moment = ("starts", "ends", "closes_session", "open", "close", "volume")
+        per_moment = ("starts", "ends", "closes_session", "open", "close", "volume", "shorts")
         moments = {name: getattr(self.market, name)[since:until] for name in per_moment}
         of_session = {name: getattr(self.market, name)[begin:end] for name in ("days", "gates", "fees", "least_equity")}
         market = self.market._replace(
@@ -72,8 +79,11 @@ class Stretch:
         return replace(self, ends=self.ends[since:until], sessions=self.sessions[begin:end], market=market)
 
 
-def stretch_of(moments: Sequence[Moment]) -> Stretch:
-    """Raises NotRepresentableError for bars, actions or breakers that the compiled loop cannot express."""
+def stretch_of(moments: Sequence[Moment], *, with_shorts: bool = False) -> Stretch:
+    """The moments as arrays; `with_shorts` they say what a short sale is asked about.
+
+    Raises NotRepresentableError for bars, actions or breakers that the compiled loop cannot express.
+    """
     symbols = sorted({bar.symbol for moment in moments for bar in moment.bars})
     column = {symbol: number for number, symbol in enumerate(symbols)}
     sessions, firsts = _sessions(moments)
@@ -115,6 +125,7 @@ def stretch_of(moments: Sequence[Moment]) -> Stretch:
         first_action=np.cumsum([0, *map(len, actions)], dtype=np.int64),
         actions=np.array([row for each in actions for row in each], dtype=np.int64).reshape(-1, ACTION_COLUMNS),
         most_shares=_ROOM_FOR_SUMS // (max(len(symbols), 1) * highest.astype(np.int64)),
+        shorts=_shorts(moments if with_shorts else [], symbols),
     )
     if not (np.diff(market.ends) >= rows.LEAST_STEP_S * MILLION).all():
         raise NotRepresentableError("two moments are too close to each other, or not in order")
@@ -265,6 +276,22 @@ def _standings(moments: Sequence[Moment]) -> Standings:
 def _gates(firsts: Sequence[Moment], symbols: Sequence[str]) -> npt.NDArray[np.bool_]:
     states = [[moment.gates.get(symbol) == "open" for symbol in symbols] for moment in firsts]
     return np.array(states, dtype=np.bool_).reshape(len(firsts), len(symbols))
+
+
+def _shorts(moments: Sequence[Moment], symbols: Sequence[str]) -> Ints:
+    shorts = np.zeros((len(moments), len(symbols), SHORT_COLUMNS), dtype=np.int64)
+    for moment, row in zip(moments, shorts, strict=True):
+        market = moment.market
+        for symbol, of_symbol in zip(symbols, row, strict=True):
+            fall, conditions = market.fall(symbol), moment.standings.of(symbol, moment.at)
+            if fall is None:
+                of_symbol[SHORT_LOWEST] = UNKNOWN
+            else:
+                of_symbol[SHORT_LOWEST] = floor(fall.lowest_usd * MILLION)
+                of_symbol[SHORT_PREVIOUS_CLOSE] = ceil(fall.previous_close_usd * MILLION)
+            of_symbol[SHORT_IS_SHORTABLE] = Condition.NOT_SHORTABLE not in conditions
+            of_symbol[SHORT_IS_EASY] = Condition.HARD_TO_BORROW not in conditions
+    return shorts
 
 
 def _fees(day: date) -> list[int]:

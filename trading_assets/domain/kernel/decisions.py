@@ -17,7 +17,6 @@ from trading_assets.domain.kernel.arrays import (
     INTENT_LEG,
     INTENT_MOMENT,
     INTENT_PURPOSE,
-    INTENT_REASONS,
     INTENT_SIDE,
     INTENT_STRATEGY,
     INTENT_SYMBOL,
@@ -35,6 +34,7 @@ from trading_assets.domain.kernel.arrays import (
     ORDER_STRATEGY,
     ORDER_SYMBOL,
     ORDERS,
+    REASONS,
     RECEIVABLE,
     REDUCE,
     VALUE,
@@ -76,8 +76,9 @@ def decide(market: Market, wants: Wants, terms: Terms, state: State, log: Log, m
             intent = log.intents[row]
             intent[INTENT_MOMENT], intent[INTENT_STRATEGY], intent[INTENT_SYMBOL] = moment, strategy, symbol
             intent[INTENT_SIDE], intent[INTENT_PURPOSE] = side, candidate[CANDIDATE_PURPOSE]
-            intent[INTENT_LEG], intent[INTENT_REASONS] = candidate[CANDIDATE_LEG], reasons
-            log.shares[row, WANTED], log.shares[row, APPROVED] = qty, approved
+            intent[INTENT_LEG] = candidate[CANDIDATE_LEG]
+            answer = log.answers[row]
+            answer[WANTED], answer[APPROVED], answer[REASONS] = qty, approved, reasons
             numbers[INTENTS] += 1
             if approved:
                 approve(state, symbol, side, approved)

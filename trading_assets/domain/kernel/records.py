@@ -39,13 +39,13 @@ from trading_assets.domain.kernel.arrays import (
     INTENT_LEG,
     INTENT_MOMENT,
     INTENT_PURPOSE,
-    INTENT_REASONS,
     INTENT_SIDE,
     INTENT_STRATEGY,
     INTENT_SYMBOL,
     INTENTS,
     PAID_SEC,
     PAID_TAF,
+    REASONS,
     WANTED,
 )
 from trading_assets.domain.kernel.rows import reason_codes
@@ -146,7 +146,7 @@ class Judged(NamedTuple):
 def verdicts_of(life: Life) -> Iterator[Judged]:
     """Every intent, in the order of the review."""
     count = int(life.state.numbers[INTENTS])
-    for row, shares in zip(life.log.intents[:count].tolist(), life.log.shares[:count].tolist(), strict=True):
+    for row, answer in zip(life.log.intents[:count].tolist(), life.log.answers[:count].tolist(), strict=True):
         yield Judged(
             life.stretch.ends[row[INTENT_MOMENT]],
             life.names.strategies[row[INTENT_STRATEGY]][0],
@@ -154,9 +154,9 @@ def verdicts_of(life: Life) -> Iterator[Judged]:
             Side.BUY if row[INTENT_SIDE] > 0 else Side.SELL,
             PURPOSES[row[INTENT_PURPOSE]],
             row[INTENT_LEG],
-            Decimal(shares[WANTED]),
-            Decimal(shares[APPROVED]),
-            reason_codes(row[INTENT_REASONS]),
+            Decimal(answer[WANTED]),
+            Decimal(answer[APPROVED]),
+            reason_codes(answer[REASONS]),
         )
 
 

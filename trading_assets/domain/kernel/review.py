@@ -26,7 +26,12 @@ from trading_assets.domain.kernel.arrays import (
     PRICE_STEP,
     RESERVED,
     SESSION,
+    SHORT_IS_EASY,
+    SHORT_IS_SHORTABLE,
+    SHORT_LOWEST,
+    SHORT_PREVIOUS_CLOSE,
     START_EQUITY,
+    UNKNOWN,
     VALUE,
     Market,
     State,
@@ -72,6 +77,8 @@ order_quantity = _rule(rows.ORDER_QUANTITY)
 order_notional = _rule(rows.ORDER_NOTIONAL)
 buying_power = _rule(rows.BUYING_POWER)
 short_sale = _rule(rows.SHORT_SALE)
+short_sale_restriction = _rule(rows.SHORT_SALE_RESTRICTION)
+borrowed_shares = _rule(rows.BORROWED_SHARES)
 position = _rule(rows.POSITION)
 gross_exposure = _rule(rows.GROSS_EXPOSURE)
 daily_loss = _rule(rows.DAILY_LOSS_STOP)
@@ -129,12 +136,12 @@ def judge(
     """The approved shares, zero for a denial, and the reasons (rows.MISSING says how they are packed)."""
     price = int(market.close[moment, symbol])
     # Nearly always nothing fails: what is not looked at, such as what each rule would allow, is not worked out.
-    if not _answer(market, terms, state, price, equity, strategy, symbol, side, qty)[1]:
+    if not _answer(market, terms, state, moment, price, equity, strategy, symbol, side, qty)[1]:
         return qty, 0
     # A bound that is not passed says nothing: the margin may be less.
     if state.projection[IS_BOUND]:
         _know_margin(state)
-    least, failed, binding = _answer(market, terms, state, price, equity, strategy, symbol, side, qty)
+    least, failed, binding = _answer(market, terms, state, moment, price, equity, strategy, symbol, side, qty)
     if not failed:
         return qty, 0
     return (least, binding) if 1 <= least < qty else (0, failed)
@@ -145,6 +152,7 @@ def _answer(
     market: Market,
     terms: Terms,
     state: State,
+    moment: int,
     price: int,
     equity: int,
     strategy: int,
@@ -154,6 +162,8 @@ def _answer(
 ) -> tuple[int, int, int]:
     """Every rule asked, as `_with` puts it."""
     answer = _of_account(market, terms, state, equity, strategy, symbol, side, qty)
+    if terms.allow_short and side < 0 < qty:
+        answer = _of_short(answer, market, state, moment, symbol, qty)
     return _of_prices(answer, terms, state, price, equity, symbol, side, qty)
 
 
@@ -186,6 +196,24 @@ def _of_account(
     answer = _with(answer, rows.DAILY_LOSS_STOP, loss)
     peak, most = numbers[HIGH_WATER], terms.stop_all_drawdown
     return _with(answer, rows.DRAWDOWN_STOP, drawdown(qty, closable, equity, peak, most, is_drawdown))
+
+
+@compiled
+def _of_short(
+    answer: tuple[int, int, int], market: Market, state: State, moment: int, symbol: int, qty: int
+) -> tuple[int, int, int]:
+    """And with what the rules answer that have a say where a sale opens or enlarges a short position."""
+    closable, asked = max(0, -_directed(state, symbol, -1)[0]), market.shorts[moment, symbol]
+    if qty <= closable:
+        return answer
+    lowest, previous = asked[SHORT_LOWEST], asked[SHORT_PREVIOUS_CLOSE]
+    if lowest == UNKNOWN:
+        answer = _without(answer, rows.SHORT_SALE_RESTRICTION)
+    else:
+        fall = short_sale_restriction(-1, qty, closable, lowest, previous, True)
+        answer = _with(answer, rows.SHORT_SALE_RESTRICTION, fall)
+    borrowed = borrowed_shares(-1, qty, closable, asked[SHORT_IS_SHORTABLE], asked[SHORT_IS_EASY], True)
+    return _with(answer, rows.BORROWED_SHARES, borrowed)
 
 
 @compiled

@@ -10,31 +10,35 @@ from trading_assets.domain.values import ReasonCode
     NOT_HALTED,
     ONLY_CLOSING,
     QUALITY_GATE,
+    SHORT_SALE_RESTRICTION,
     WHOLE_QUANTITY,
     STOP_SIDE,
     ORDER_QUANTITY,
     ORDER_NOTIONAL,
     BUYING_POWER,
     SHORT_SALE,
+    BORROWED_SHARES,
     POSITION,
     GROSS_EXPOSURE,
     DAILY_LOSS_STOP,
     DRAWDOWN_STOP,
     MAINTENANCE,
-) = range(14)
+) = range(16)
 MISSING = 16
-"""Bit row of INTENT_REASONS: the rule failed; bit MISSING + row: a number that it needs is missing."""
+"""Bit row of REASONS: the rule failed; bit MISSING + row: a number that it needs is missing."""
 
 RULE_IDS = (
     "RC-01a",
     "RC-01b",
     "RC-03",
+    "RC-09b",
     "RC-10",
     "RC-11b",
     "RC-13",
     "RC-14",
     "RC-17",
     "RC-18",
+    "RC-18b",
     "RC-21",
     "RC-22",
     "RC-30",
@@ -43,8 +47,8 @@ RULE_IDS = (
 )
 PASSED = frozenset(
     {
-        *("RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-07c", "RC-08", "RC-09", "RC-09b"),
-        *("RC-11a", "RC-12", "RC-15a", "RC-15b", "RC-15c", "RC-18b", "RC-19", "RC-20", "RC-29a", "RC-29b", "RC-29c"),
+        *("RC-02", "RC-04a", "RC-05a", "RC-05b", "RC-06", "RC-07a", "RC-07b", "RC-07c", "RC-08", "RC-09"),
+        *("RC-11a", "RC-12", "RC-15a", "RC-15b", "RC-15c", "RC-19", "RC-20", "RC-29a", "RC-29b", "RC-29c"),
         *("RC-32", "RC-33", "RC-34", "RC-37", "RC-38", "RC-40"),
     }
 )
@@ -60,8 +64,6 @@ def unasked(limits: RiskLimits) -> list[str]:
     """The rules of the catalogue that could deny something under `limits`, and that the compiled loop does not ask."""
     could_deny = {
         "RC-05a": limits.cut_off_margin_s >= LEAST_STEP_S,
-        "RC-09b": limits.allow_short,
-        "RC-18b": limits.allow_short,
         "RC-19": limits.duplicate_window_s >= LEAST_STEP_S,
         "RC-20": not limits.allow_self_cross,
     }

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 from hypothesis import strategies as st
@@ -26,9 +27,11 @@ from trading_assets.domain.kernel.records import activities_of, breakers_of, equ
 from trading_assets.domain.kernel.run import Life, Names, live
 from trading_assets.domain.market.bars import Bar
 from trading_assets.domain.market.corporate_actions import ActionKind, CorporateAction
-from trading_assets.domain.market.sessions import bar_bounds, session, sessions_between
+from trading_assets.domain.market.sessions import bar_bounds, previous_session, session, sessions_between
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.standings import always_tradable
+from trading_assets.domain.risk.market_view import MarketHistory
+from trading_assets.domain.risk.price_falls import PastPrices
+from trading_assets.domain.risk.standings import Condition, Span, Standings, always_tradable
 from trading_assets.domain.simulation import Moment, Rules, open_book, walk
 from trading_assets.domain.strategy.targets import Target
 from trading_assets.domain.values import Timeframe
@@ -38,7 +41,7 @@ DAYS = sessions_between(date(2012, 11, 19), date(2012, 12, 14))
 SYMBOLS = ("AAA", "BBB", "CCC")
 STRATEGIES = ("one", "two")
 CASH = D(100_000)
-STANDINGS = always_tradable(SYMBOLS)
+AFTERWARDS = session(DAYS[-1]).closes_at
 
 
 @st.composite
@@ -58,7 +61,7 @@ def limits(draw: st.DrawFn) -> RiskLimits:
         stop_all_drawdown=share(50, 500),
         rebalance_band=share(0, 30),
         approval_ttl=timedelta(minutes=2),
-        allow_short=False,
+        allow_short=draw(st.booleans()),
     )
 
 
@@ -113,13 +116,46 @@ def markets(draw: st.DrawFn) -> list[Moment]:
             bars = draw(bars_of(day, hour, price))
             present = {bar.symbol for bar in bars}
             targets = [
-                Target(strategy, "1", symbol, at, day, D(draw(st.integers(-2, 8))) / 12 // D("1e-9") * D("1e-9"))
+                Target(strategy, "1", symbol, at, day, D(draw(st.integers(-6, 8))) / 12 // D("1e-9") * D("1e-9"))
                 for strategy in STRATEGIES
                 for symbol in SYMBOLS
                 if draw(st.integers(0, 2)) and (symbol in present or draw(st.integers(0, 3)) == 0)
             ]
-            moments.append(Moment(at, session(day), bars, actions, targets, gates, standings=STANDINGS))
-    return moments
+            moments.append(Moment(at, session(day), bars, actions, targets, gates))
+    standings, history = draw(lent_shares()), past_prices(moments)
+    return [replace(moment, standings=standings, history=history) for moment in moments]
+
+
+@st.composite
+def lent_shares(draw: st.DrawFn) -> Standings:
+    """Listed and tradable at all times; some are not lent, or only after asking, up to some session or from it on."""
+    spans = list(always_tradable(SYMBOLS).spans)
+    for symbol in SYMBOLS:
+        at = session(draw(st.sampled_from(DAYS))).opens_at
+        condition = draw(st.sampled_from([Condition.NOT_SHORTABLE, Condition.HARD_TO_BORROW, None]))
+        if condition:
+            spans.append(draw(st.sampled_from([Span(symbol, condition, end=at), Span(symbol, condition, at)])))
+    return Standings(spans)
+
+
+def past_prices(moments: Sequence[Moment]) -> MarketHistory:
+    """What the bars say about falls, with those of a calm session before the first."""
+    before = previous_session(moments[0].session.date)
+    closing = session(before)
+    calm = [Bar(symbol, closing.opens_at, closing.closes_at, before, *[D(90)] * 4, D(1)) for symbol in SYMBOLS]
+    bars = [*calm, *(bar for moment in moments for bar in moment.bars)]
+    frame = pd.DataFrame(
+        {
+            "symbol": [bar.symbol for bar in bars],
+            "session_date": [bar.session_date for bar in bars],
+            "closes_at": pd.to_datetime([bar.closes_at for bar in bars], utc=True).tz_localize(None),
+            "low": [float(bar.low) for bar in bars],
+            "close": [float(bar.close) for bar in bars],
+        }
+    ).sort_values(["symbol", "closes_at"], ignore_index=True)
+    actions = {id(moment.actions): moment.actions for moment in moments}.values()
+    known = PastPrices.of_bars(closing.opens_at, AFTERWARDS, frame, [one for each in actions for one in each])
+    return MarketHistory(prices=[known])
 
 
 def by_objects(moments: Sequence[Moment], rules: Rules) -> Journal:
@@ -129,7 +165,8 @@ def by_objects(moments: Sequence[Moment], rules: Rules) -> Journal:
 
 
 def lived(moments: Sequence[Moment], rules: Rules) -> Life:
-    stretch, targets = stretch_of(moments), [target for moment in moments for target in moment.targets]
+    stretch = stretch_of(moments, with_shorts=rules.allows_shorts)
+    targets = [target for moment in moments for target in moment.targets]
     wants = wants_of(
         stretch,
         STRATEGIES,
@@ -247,6 +284,9 @@ DEFECTS = {
     "a small trade is not asked about": ("decisions", "band * SURELY", "band * 20"),
     "what competes fills in the order of sending": ("fills", "if is_shared or wanted > order", "if wanted < 0 > order"),
     "a breaker leaves orders at work": ("loop", "if ends_orders(state, log):", "if False:"),
+    "a short is not asked about": ("review", "if terms.allow_short and side < 0 < qty:", "if False:"),
+    "a fall is not known and binds nobody": ("review", "if lowest == UNKNOWN:", "if False:"),
+    "shares are lent without asking": ("review", "asked[SHORT_IS_EASY], True)", "True, True)"),
     "a reduction takes the shares of any rule": ("review", "if allowed < least else", "if allowed > least else"),
 }
 
@@ -254,4 +294,4 @@ DEFECTS = {
 @pytest.mark.parametrize("name", DEFECTS)
 def test_planted_defect_is_found(name: str) -> None:
     with interpreted(*DEFECTS[name]), pytest.raises(AssertionError):
-        found(examples=100)
+        found(examples=300)

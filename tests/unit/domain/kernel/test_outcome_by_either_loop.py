@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from trading_assets.adapters.account_terms import rules_of
@@ -23,10 +24,10 @@ from trading_assets.domain.market.sessions import session, sessions_between
 from trading_assets.domain.market.universe import always
 from trading_assets.domain.performance.summary import summarise
 from trading_assets.domain.risk.rules.catalogue import RULES
-from trading_assets.domain.risk.standings import always_tradable
+from trading_assets.domain.risk.standings import Condition, Span, Standings, always_tradable
 from trading_assets.domain.strategy.knowledge import parts
 from trading_assets.domain.strategy.portfolio import Sectors
-from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy
+from trading_assets.domain.strategy.strategy import NO_FACTS, ConfiguredStrategy, View
 from trading_assets.domain.tape import Tape
 from trading_assets.domain.trials import outcome
 from trading_assets.domain.values import Timeframe
@@ -44,6 +45,10 @@ CONFIGURED = (
 
 @pytest.fixture(scope="module")
 def record() -> MarketRecord:
+    return record_of(always_tradable(SYMBOLS))
+
+
+def record_of(standings: Standings) -> MarketRecord:
     source, now, days = SampleSource(), session(LAST).closes_at, sessions_between(FIRST, LAST)
     bars = source.bars(SYMBOLS, Timeframe.SESSION, FIRST, LAST, now)
     (whole,) = parts(FIRST, LAST, Timeframe.SESSION, [], now)
@@ -55,8 +60,8 @@ def record() -> MarketRecord:
         last=LAST,
         now=now,
         members=always(SYMBOLS),
-        known={Timeframe.SESSION: [KnownBars(whole, bars, bars["close"] * 0 + 1.0)]},
-        tape=Tape.of(traded, actions, gates, always_tradable(SYMBOLS)),
+        known={Timeframe.SESSION: [KnownBars(whole, bars, bars["close"] * 0 + 1.0, actions)]},
+        tape=Tape.of(traded, actions, gates, standings),
         sectors=Sectors(),
         facts_of=lambda strategy, part: NO_FACTS,
     )
@@ -110,10 +115,34 @@ def test_exits_entries_and_limits_that_are_not_compiled_take_the_object_loop(
         assert outcome(record, CONFIGURED, terms, FIRST, date(2004, 6, 30)).figures == by_objects.figures
 
 
-def test_shorts_take_the_object_loop(bundled: Terms) -> None:
-    limits = replace(bundled.rules.limits, allow_short=True)
-    with pytest.raises(NotRepresentableError, match="RC-09b"):
-        ensure_representable(replace(bundled.rules, limits=limits))
+class LongOrShort(SmaCrossover):
+    """Signal -1 where the crossover has none."""
+
+    def signals(self, view: View) -> pd.DataFrame:
+        decided = super().signals(view)
+        return decided.assign(signal=2 * decided["signal"] - 1)
+
+
+UNTIL_2005 = Span("IBM", Condition.NOT_SHORTABLE, end=session(date(2005, 1, 3)).opens_at)
+
+
+@pytest.mark.parametrize("spans", [[], [UNTIL_2005]])
+def test_shorts_have_the_same_outcome_by_either_loop(
+    spans: list[Span], bundled: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = record_of(Standings([*always_tradable(SYMBOLS).spans, *spans]))
+    rules = replace(bundled.rules, limits=replace(bundled.rules.limits, allow_short=True))
+    terms = replace(bundled, rules=rules)
+    strategies = [ConfiguredStrategy("long_or_short", LongOrShort(fast=5, slow=20), Timeframe.SESSION, 0.2)]
+    by_objects = summarise(trade(record, record.targets(strategies), terms, FIRST, LAST))
+    monkeypatch.delattr(trials, "trade")
+    compiled = outcome(record, strategies, terms, FIRST, LAST)
+
+    assert compiled.figures == by_objects.figures
+    assert compiled.denials == by_objects.denials
+    refused = {one.reason_code for one in compiled.denials}
+    assert "SHORT_SALE_RESTRICTED" in refused
+    assert ("NOT_BORROWABLE" in refused) is bool(spans)
 
 
 def test_every_rule_is_compiled_or_known_to_pass_or_off_by_default(bundled: Terms) -> None:
