@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import FunctionType
 from typing import NamedTuple, overload
 
-from trading_assets.domain.risk.case import OF_ORDER, Case, Standing
+from trading_assets.domain.risk.case import OF_ORDER, OF_STANDING, Case, Standing
 from trading_assets.domain.risk.limits import RiskLimits
 from trading_assets.domain.risk.rules.rule import Numbers, Rule, numbers_named
 from trading_assets.domain.risk.rules.ruling import Ruling
@@ -92,11 +92,12 @@ class Plan:
         self._few_numbers = numbers_named(list(dict.fromkeys(name for rule in self.few.rules for name in rule.inputs)))
         self._known: dict[Numbers, tuple[list[CheckResult], list[Failure]]] = {}
         needed = dict.fromkeys(name for _, rule in own for name in rule.inputs if name in OF_ORDER)
-        self._readings = [(name, OF_ORDER[name]) for name in needed]
+        self._readings = [(name, OF_ORDER[name]) for name in needed if name not in OF_STANDING]
 
     def read(self, case: Case) -> None:
         """Read what the rules will ask for, all at once; from what cannot be read on they read for themselves."""
         try:
+            case.read_standing()
             for name, reading in self._readings:
                 if name not in case:
                     case[name] = reading(case)

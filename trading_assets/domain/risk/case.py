@@ -15,14 +15,14 @@ from typing import Any
 
 from trading_assets.domain.risk.exposure import Projection
 from trading_assets.domain.risk.limits import RiskLimits
-from trading_assets.domain.risk.readings import account, activity, law, market, order, symbol, timing
+from trading_assets.domain.risk.readings import account, activity, law, market, order, standing, symbol, timing
 from trading_assets.domain.risk.readings.circumstances import circumstances
 from trading_assets.domain.risk.rules.ruling import MILLION
 from trading_assets.domain.risk.standings import Condition
 from trading_assets.domain.risk.verdicts import AccountSnapshot, Intent
 
 Number = int | float
-Readings = Mapping[str, Callable[[Any], Number]]
+Readings = dict[str, Callable[[Any], Number]]
 
 
 def _by_name(*readings: Callable[[Any], Number]) -> Readings:
@@ -32,7 +32,10 @@ def _by_name(*readings: Callable[[Any], Number]) -> Readings:
 OF_ACCOUNT: Readings = _by_name(*account.READINGS, *law.OF_ACCOUNT, *symbol.OF_ACCOUNT, *timing.OF_ACCOUNT)
 """Readings of what all intents of a moment share."""
 
-OF_ORDER: Readings = _by_name(
+OF_STANDING: Readings = _by_name(*standing.READINGS)
+"""Readings of the conditions of the symbol, which are all known at once, and the same for most symbols."""
+
+OF_ORDER: Readings = OF_STANDING | _by_name(
     *order.READINGS, *market.READINGS, *activity.OF_ORDER, *law.OF_ORDER, *symbol.OF_ORDER, *timing.OF_ORDER
 )
 """Readings of what differs from intent to intent."""
@@ -60,19 +63,24 @@ class Case(dict[str, Number]):
         super().__init__(standing)
         self.intent, self.standing, self.projection = intent, standing, projection
         self.snapshot, self.limits = standing.snapshot, standing.limits
-        self._conditions: frozenset[Condition] | None = None
 
-    @property
-    def conditions(self) -> frozenset[Condition]:
-        """How the symbol stands at the moment."""
-        if self._conditions is None:
-            self._conditions = circumstances(self).standings.of(self.intent.symbol, self.snapshot.at)
-        return self._conditions
+    def read_standing(self) -> None:
+        """How the symbol stands at the moment: all numbers of OF_STANDING at once."""
+        conditions = circumstances(self).standings.of(self.intent.symbol, self.snapshot.at)
+        self.update(_standing_flags(conditions))
 
     def __missing__(self, name: str) -> Number:
+        if name in OF_STANDING:
+            self.read_standing()
+            return self[name]
         reading = OF_ORDER.get(name)
         number = self[name] = reading(self) if reading else self.standing[name]
         return number
+
+
+@lru_cache(maxsize=1024)
+def _standing_flags(conditions: frozenset[Condition]) -> Mapping[str, Number]:
+    return {name: reading(conditions) for name, reading in OF_STANDING.items()}
 
 
 @lru_cache(maxsize=32)

@@ -185,8 +185,8 @@ class Projection:
     def approve(self, intent: Intent, approved_qty: Decimal) -> None:
         """Count `approved_qty` shares of the intent as an order that may fill."""
         symbol, side, qty = intent.symbol, intent.side, ceil(approved_qty)
-        opening_qty = max(0, qty - self.closable_qty(symbol, side))
-        self._approved_usd += opening_qty * self.worst_price(symbol, side)
+        if opening_qty := max(0, qty - self.closable_qty(symbol, side)):
+            self._approved_usd += opening_qty * self.worst_price(symbol, side)
         more = (qty, 0) if side is Side.BUY else (0, qty)
         self._both_sides[symbol] = _added(self._sides(symbol), more)
         self._strategy_sides[intent.strategy, symbol] = _added(self._sides_of(intent.strategy, symbol), more)

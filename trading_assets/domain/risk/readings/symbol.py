@@ -1,4 +1,4 @@
-"""Readings of the symbol and the prices of the order: its standing, the grid of its prices, what is bid and asked."""
+"""Readings of the prices of the order: their grid, its limit and stop, what is bid and asked."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from trading_assets.domain.market.tick_sizes import tick_size
 from trading_assets.domain.risk.inputs import InputMissingError, positive
 from trading_assets.domain.risk.readings.circumstances import circumstances, limit_usd
-from trading_assets.domain.risk.rules.ruling import MILLION, Flag, Usd
-from trading_assets.domain.risk.standings import Condition
+from trading_assets.domain.risk.rules.ruling import MILLION, Usd
 
 if TYPE_CHECKING:
     from trading_assets.domain.risk.case import Case, Standing
@@ -33,61 +32,6 @@ def limit_price(case: Case) -> Usd:
 def stop_price(standing: Standing) -> Usd:
     """0 for an order without one; a protective leg has its price from the entry's execution and is no order yet."""
     return _order_price(circumstances(standing).terms.stop_usd, "stop_usd")
-
-
-def is_listed(case: Case) -> Flag:
-    """Whether the symbol means an instrument on this day, as far as was known."""
-    return Condition.LISTED in case.conditions
-
-
-def is_tradable(case: Case) -> Flag:
-    return Condition.TRADABLE in case.conditions
-
-
-def is_other_class(case: Case) -> Flag:
-    """Whether it is something else than a US equity."""
-    return Condition.OTHER_CLASS in case.conditions
-
-
-def is_over_the_counter(case: Case) -> Flag:
-    return Condition.OVER_THE_COUNTER in case.conditions
-
-
-def is_restricted(case: Case) -> Flag:
-    return Condition.RESTRICTED in case.conditions
-
-
-def is_watched(case: Case) -> Flag:
-    return Condition.WATCHED in case.conditions
-
-
-def is_unqualified_partnership(case: Case) -> Flag:
-    """Whether a tenth of what a foreign seller gets for it is withheld, as far as anybody said."""
-    return Condition.UNQUALIFIED_PARTNERSHIP in case.conditions
-
-
-def is_shortable(case: Case) -> Flag:
-    """Whether the broker lends it at all, as far as was known."""
-    return Condition.NOT_SHORTABLE not in case.conditions
-
-
-def is_easy_to_borrow(case: Case) -> Flag:
-    """Whether it is lent without asking for it first."""
-    return Condition.HARD_TO_BORROW not in case.conditions
-
-
-def has_unresolved_action(case: Case) -> Flag:
-    """Whether a corporate action of today or the next session leaves open what a share becomes."""
-    return Condition.UNRESOLVED_ACTION in case.conditions
-
-
-def is_halted(case: Case) -> Flag:
-    return Condition.HALTED in case.conditions
-
-
-def is_market_halted(case: Case) -> Flag:
-    """Whether a circuit breaker of the exchanges has stopped all trading."""
-    return Condition.MARKET_HALTED in case.conditions
 
 
 def bid(case: Case) -> Usd:
@@ -121,20 +65,4 @@ def _quote(case: Case) -> tuple[Decimal, Decimal] | None:
 
 
 OF_ACCOUNT = (tick_from_one, tick_below_one, stop_price)
-OF_ORDER = (
-    limit_price,
-    is_listed,
-    is_tradable,
-    is_other_class,
-    is_over_the_counter,
-    is_restricted,
-    is_watched,
-    is_unqualified_partnership,
-    is_shortable,
-    is_easy_to_borrow,
-    has_unresolved_action,
-    is_halted,
-    is_market_halted,
-    bid,
-    ask,
-)
+OF_ORDER = (limit_price, bid, ask)
