@@ -53,6 +53,7 @@ def rules_of(settings: TradingSettings, changes: Sequence[LimitChange] = ()) -> 
         protections=tuple(map(_protection, settings.risk.protections)),
         capital={name: decimal_of(strategy.capital_weight) for name, strategy in settings.strategies.items()},
         sizes={name: _size_rule(strategy) for name, strategy in settings.strategies.items() if strategy.position_size},
+        timeframes=frozenset(strategy.timeframe for strategy in settings.strategies.values()),
     )
 
 

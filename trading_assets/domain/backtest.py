@@ -132,33 +132,39 @@ class MarketRecord:
         signals = pd.concat([self.signals(one) for one in strategies], ignore_index=True)
         return combine(signals, strategies, self.members, self._histories(strategies), self.sectors)
 
-    def stretch(self, with_shorts: bool) -> Stretch:
-        """All sessions as arrays, made once, `with_shorts` with what a short sale is asked about.
+    def stretch(self, rules: simulation.Rules) -> Stretch:
+        """All sessions as arrays, made once, with what a short sale is asked about where `rules` allow one.
 
         Raises NotRepresentableError and NothingStoredError.
         """
-        made = self._stretch.get(with_shorts, partial(self._as_arrays, with_shorts))
+        key = self._traded(rules) if rules.allows_shorts else None
+        made = self._stretch.get(key, partial(self._as_arrays, rules))
         if isinstance(made, Exception):
             raise made
         stretch: Stretch = made
         return stretch
 
-    def _as_arrays(self, with_shorts: bool) -> Stretch | Exception:
-        history = self.market_history(with_shorts) if with_shorts else NO_HISTORY
+    def _as_arrays(self, rules: simulation.Rules) -> Stretch | Exception:
+        history = self.market_history(rules) if rules.allows_shorts else NO_HISTORY
         try:
             moments = self.tape.moments([], self.first, self.last, self.now, history=history)
-            return stretch_of(moments, with_shorts=with_shorts)
+            return stretch_of(moments, with_shorts=rules.allows_shorts)
         except (NotRepresentableError, NothingStoredError) as refused:
             return refused
 
-    def market_history(self, with_shorts: bool) -> MarketHistory:
-        """What risk limits, and `with_shorts` short sales, may ask of the sessions before each decision."""
-        asked = ((timeframe, one) for timeframe, of in self.known.items() for one in of if one.part.first >= self.first)
-        timeframe = market_timeframe(self.known)
+    def market_history(self, rules: simulation.Rules) -> MarketHistory:
+        """What the limits of `rules`, and short sales that they allow, may ask of the sessions before each decision."""
+        traded, with_shorts = self._traded(rules), rules.allows_shorts
+        asked = ((timeframe, one) for timeframe in traded for one in self.known[timeframe])
+        asked_since = ((timeframe, one) for timeframe, one in asked if one.part.first >= self.first)
         history: MarketHistory = self._market.get(
-            with_shorts, lambda: market_history(asked, timeframe, self.sectors, with_shorts)
+            (traded, with_shorts),
+            lambda: market_history(asked_since, market_timeframe(traded), self.sectors, with_shorts),
         )
         return history
+
+    def _traded(self, rules: simulation.Rules) -> tuple[Timeframe, ...]:
+        return tuple(sorted(rules.timeframes or self.known))
 
     def _histories(self, strategies: Sequence[ConfiguredStrategy]) -> list[ReturnHistory]:
         """The returns that the sizing of the strategies reads."""
@@ -328,7 +334,7 @@ def trade_in_turn(
         wanted = [target for target in stage.targets if stage.first <= target.session_date <= stage.last]
         history = NO_HISTORY
         if stage.rules.reads_market:
-            history = record.market_history(stage.rules.allows_shorts)
+            history = record.market_history(stage.rules)
         moments = record.tape.moments(wanted, stage.first, stage.last, record.now, stage.rules.breakers, history)
         # Wherever the configuration trades, a backtest does so at a simulated broker.
         rules = replace(stage.rules, broker=simulation.SIMULATED)

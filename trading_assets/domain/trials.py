@@ -36,7 +36,7 @@ def is_compiled(record: MarketRecord, terms: Iterable[Terms]) -> bool:
     for one in terms:
         try:
             ensure_representable(one.rules)
-            record.stretch(one.rules.allows_shorts)
+            record.stretch(one.rules)
         except (NotRepresentableError, NothingStoredError):
             continue
         return True
@@ -49,7 +49,7 @@ def _lived(
     ensure_representable(terms.rules)
     if not strategies:
         raise NotRepresentableError("nothing is decided")
-    stretch = record.stretch(terms.rules.allows_shorts).between(first, last)
+    stretch = record.stretch(terms.rules).between(first, last)
     wanted = record.wanted(strategies)
     wanted = wanted[wanted["session_date"].between(first, last)]
     if wanted["leg_group"].notna().any():

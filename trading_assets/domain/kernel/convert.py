@@ -147,7 +147,7 @@ def terms_of(rules: Rules) -> Terms:
 
 
 # What is a strategy's own counts only where a limit asks for it.
-_READ = {"limits", "fill_model", "capital", "broker", "is_margin_account"}
+_READ = {"limits", "fill_model", "capital", "broker", "is_margin_account", "timeframes"}
 
 
 def ensure_representable(rules: Rules) -> None:

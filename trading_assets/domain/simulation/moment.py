@@ -24,6 +24,7 @@ from trading_assets.domain.risk.regime import UNKNOWN_REGIME, Regime
 from trading_assets.domain.risk.standings import NO_STANDINGS, Standings
 from trading_assets.domain.risk.trading_states import ALL_ACTIVE, TradingStates
 from trading_assets.domain.strategy.targets import Target
+from trading_assets.domain.values import Timeframe
 
 SIMULATED = "simulated"
 
@@ -82,7 +83,8 @@ class Rules:
 
     `limits` hold until the first of the `changes`, each of which holds until the next. `sizes` says by strategy how
     many shares a target is, `capital` the share of the account that is its own. `breakers` are those that are
-    configured, by name, beside the ones that the limits have.
+    configured, by name, beside the ones that the limits have. `timeframes` are those that strategies decide on; without
+    any, all that are known.
     """
 
     limits: RiskLimits
@@ -97,6 +99,7 @@ class Rules:
     is_margin_account: bool = True
     capital: Mapping[str, Decimal] = field(default_factory=dict)
     entries: Mapping[str, EntryPlan] = field(default_factory=dict)
+    timeframes: frozenset[Timeframe] = frozenset()
 
     def own_capital(self, limits: RiskLimits) -> Mapping[str, Decimal]:
         """The capital by strategy where `limits` hold strategies to it."""

@@ -127,28 +127,44 @@ LIMITS = {
 }
 
 
-def test_backtest_judges_by_the_market_as_it_was_known(bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dealings, "fee_activities", lambda *_: [])
+def record_of(bars: pd.DataFrame, *timeframes: Timeframe) -> MarketRecord:
+    """The same `bars` as those of each of the timeframes."""
     days = sessions_between(FIRST, LAST)
     (whole,) = parts(FIRST, LAST, Timeframe.SESSION, [], session(LAST).closes_at)
     sectors = [SectorFact(symbol, FIRST, None, "technology", datetime(2006, 1, 1, tzinfo=UTC)) for symbol in SYMBOLS]
-    record = MarketRecord(
+    known = KnownBars(whole, bars, pd.Series(1.0, index=bars.index))
+    return MarketRecord(
         first=FIRST,
         last=LAST,
         now=session(LAST).closes_at,
         members=always(SYMBOLS),
-        known={Timeframe.SESSION: [KnownBars(whole, bars, pd.Series(1.0, index=bars.index))]},
+        known={timeframe: [known] for timeframe in timeframes},
         tape=Tape.of(
             bars.sort_values(["closes_at", "symbol"]), [], {(day, symbol): "open" for day in days for symbol in SYMBOLS}
         ),
         sectors=Sectors(sectors),
         facts_of=lambda strategy, part: NO_FACTS,
     )
+
+
+def test_history_asks_the_timeframes_that_the_account_decides_on(bars: pd.DataFrame) -> None:
+    record = record_of(bars, Timeframe.HOUR, Timeframe.SESSION)
+    shorts = replace(RiskLimits.of(RiskSettings().limits()), allow_short=True)
+    rules = simulation.Rules(shorts, FillModel(Decimal(5), Decimal(1)))
+    by_the_hour = replace(rules, timeframes=frozenset({Timeframe.HOUR}))
+    asked = [record.market_history(one) for one in (rules, by_the_hour, rules)]
+    assert [(len(one.parts), len(one.prices)) for one in asked] == [(1, 2), (1, 1), (1, 2)]
+
+
+def test_backtest_judges_by_the_market_as_it_was_known(bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dealings, "fee_activities", lambda *_: [])
+    record = record_of(bars, Timeframe.SESSION)
     crossover = ConfiguredStrategy("sma_crossover", SmaCrossover(fast=5, slow=15), Timeframe.SESSION, 0.9)
     limits = RiskLimits.of(RiskSettings(max_order_notional=1, max_position=1, **LIMITS).limits())
     rules = simulation.Rules(limits, FillModel(Decimal(5), Decimal(1)), capital={"sma_crossover": Decimal("0.9")})
     assert rules.reads_market
-    assert [len(record.market_history(with_shorts).prices) for with_shorts in (False, True, False)] == [0, 1, 0]
+    shorts = replace(rules, limits=replace(limits, allow_short=True))
+    assert [len(record.market_history(one).prices) for one in (rules, shorts, rules)] == [0, 1, 0]
     journal = trade(record, record.targets([crossover]), Terms("a", Decimal(100_000), rules))
     answered = {check.rule_id: check for verdict in journal.verdicts[60:] for check in verdict.checks if check.limit}
     for rule_id in ("RC-16a", "RC-16b", "RC-23a", "RC-23b", "RC-24", "RC-25", "RC-36", "RC-39"):
@@ -157,6 +173,7 @@ def test_backtest_judges_by_the_market_as_it_was_known(bars: pd.DataFrame, monke
     assert "SECTOR_EXPOSURE_EXCEEDS_LIMIT" in reasons
     assert "CHECK_RAISED" not in reasons
 
+    days = sessions_between(FIRST, LAST)
     half = days[len(days) // 2]
     cut = replace(record, last=half, now=session(half).closes_at)
     earlier = trade(cut, cut.targets([crossover]), Terms("a", Decimal(100_000), rules))
