@@ -300,7 +300,7 @@ def error_of(result, step: str) -> str:
 @pytest.mark.parametrize(
     ("by", "told"),
     [
-        ("raising", "raised RuntimeError: no idea"),
+        ("raising", "raised RuntimeError in line "),
         ("hanging", "did not finish within 5 s and was ended."),
         ("eating", "ran out of its 512 MB of memory."),
         ("dying", "was ended by SIGKILL; its limits are 5 s and 512 MB of memory."),

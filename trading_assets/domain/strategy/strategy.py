@@ -6,10 +6,13 @@ or in packages of their users, fetching and storing elsewhere.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from pathlib import PurePath
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -229,6 +232,9 @@ def decide(
             f"{_owner(configured)} gave {row['signal']} for {row['symbol']} at {row['closes_at']}: "
             "it must be from -1 to 1."
         )
+    if (is_unsaid := signals["reason"].isna().to_numpy()).any():
+        row = signals.iloc[int(np.flatnonzero(is_unsaid)[0])]
+        raise StrategyError(f"{_owner(configured)} gave no reason for {row['symbol']} at {row['closes_at']}.")
     return signals
 
 
@@ -243,7 +249,8 @@ def answer(
     try:
         told = strategy.signals(view)
     except Exception as error:
-        raise StrategyError(f"{owner} raised {type(error).__name__}: {error}") from error
+        place = _place(strategy, error)
+        raise StrategyError(f"{owner} raised {type(error).__name__}{place}: {error}") from error
     signals = _checked_shape(owner, told, view)
     is_warming_up = np.zeros(len(signals), dtype=bool)
     for indicator in declared:
@@ -258,17 +265,33 @@ def _owner(configured: ConfiguredStrategy) -> str:
     return f"Strategy {configured.name!r} ({configured.version})"
 
 
+def _place(strategy: Strategy, error: Exception) -> str:
+    """The line of the strategy's own file that the error passed through last; empty when it passed through none."""
+    file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
+    lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return f" in line {lines[-1]} of {PurePath(file or '').name}" if lines else ""
+
+
 def _checked_shape(owner: str, answer: pd.DataFrame, view: View) -> pd.DataFrame:
     columns = getattr(answer, "columns", None)
     missing = [name for name in SIGNAL_COLUMNS if columns is None or name not in columns]
     if missing:
         raise StrategyError(f"{owner} returned no frame with {', '.join(missing)}: build it with view.signals().")
-    keys = answer[["symbol", "ts"]].reset_index(drop=True)
-    if len(keys) != len(view.bars) or not keys.equals(view.bars[["symbol", "ts"]]):
+    keys, wanted = answer[["symbol", "ts"]].reset_index(drop=True), view.bars[["symbol", "ts"]]
+    if len(keys) != len(wanted):
         raise StrategyError(
-            f"{owner} returned {len(keys)} rows for {len(view.bars)} bars, or in another order: "
-            "one row a bar, as in view.bars."
+            f"{owner} returned {len(keys)} rows for {len(wanted)} bars: one row a bar, as in view.bars."
+        )
+    if not keys.equals(wanted):
+        at = int((keys.astype(str) != wanted.astype(str)).any(axis=1).to_numpy().argmax())
+        raise StrategyError(
+            f"{owner} returned {keys['symbol'][at]} at {keys['ts'][at]} in row {at}, where view.bars has "
+            f"{wanted['symbol'][at]} at {wanted['ts'][at]}: one row a bar, in their order and with their types."
         )
     told = answer[list(SIGNAL_COLUMNS)].reset_index(drop=True)
     told[LEG_GROUP] = answer[LEG_GROUP].to_numpy(dtype=object) if LEG_GROUP in answer else None
+    try:
+        told["signal"] = told["signal"].astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise StrategyError(f"{owner} gave signals that are no numbers: {error}.") from error
     return told

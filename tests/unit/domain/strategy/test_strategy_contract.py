@@ -1,5 +1,7 @@
 """The contract around a strategy: parameters, versions, the view, and what happens to a wrong answer."""
 
+import inspect
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -126,23 +128,37 @@ def test_signal_that_is_no_number_from_minus_one_to_one_is_refused_with_symbol_a
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("change", "told"),
     [
-        lambda view: view.signals(np.ones(4), ["r"] * 4).iloc[:3],
-        lambda view: view.signals(np.ones(4), ["r"] * 4).iloc[::-1],
-        lambda view: view.signals(np.ones(4), ["r"] * 4).drop(columns="reason"),
-        lambda view: None,
+        (lambda frame: frame.iloc[:3], "returned 3 rows for 4 bars: one row a bar, as in view.bars."),
+        (
+            lambda frame: frame.iloc[::-1],
+            "returned A at 2020-01-05 14:30:00+00:00 in row 0, where view.bars has A at 2020-01-02 14:30:00+00:00: ",
+        ),
+        (
+            lambda frame: frame.assign(symbol=["A", "A", "B", "A"]),
+            "returned B at 2020-01-04 14:30:00+00:00 in row 2, where view.bars has A at 2020-01-04 14:30:00+00:00: ",
+        ),
+        (lambda frame: frame.drop(columns="reason"), "returned no frame with reason: build it with view.signals()."),
+        (lambda frame: None, "returned no frame with symbol, ts, "),
+        (lambda frame: frame.assign(signal="long"), "gave signals that are no numbers: could not convert string"),
+        (
+            lambda frame: frame.assign(reason=["r", None, "r", "r"]),
+            "gave no reason for A at 2020-01-03 21:00:00+00:00.",
+        ),
     ],
-    ids=["short", "reversed", "no_reason", "nothing"],
+    ids=["short", "reversed", "another_symbol", "no_reasons", "nothing", "words", "no_reason"],
 )
-def test_answer_of_another_shape_is_refused(answer):
-    with pytest.raises(StrategyError, match="'probe'"):
-        decided(answer)
+def test_answer_of_another_shape_is_refused_with_what_is_wrong(change, told):
+    with pytest.raises(StrategyError, match=rf"Strategy 'probe' \(3\+\w+\) {re.escape(told)}"):
+        decided(lambda view: change(view.signals(np.ones(4), ["r"] * 4)))
 
 
-def test_strategy_that_raises_is_named():
-    with pytest.raises(StrategyError, match=r"Strategy 'probe' \(3\+\w+\) raised ZeroDivisionError"):
-        decided(lambda view: 1 / 0)
+def test_strategy_that_raises_is_named_with_the_line():
+    line = inspect.getsourcelines(Probe.signals)[1] + 1
+    told = rf"Strategy 'probe' \(3\+\w+\) raised TypeError in line {line} of test_strategy_contract.py: "
+    with pytest.raises(StrategyError, match=told):
+        decided(None)
 
 
 def test_negative_zero_becomes_zero():
