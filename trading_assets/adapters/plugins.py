@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trading_assets.adapters.strategy_files import BrokenFile, FolderContent, StrategyFile, read_folder
+from trading_assets.domain.strategy.indicators import Indicator
 from trading_assets.domain.strategy.parameters import ParameterError
 from trading_assets.domain.strategy.strategy import ConfiguredStrategy, Strategy
 
@@ -107,8 +108,7 @@ def configured_strategy(name: str, offer: Offer, section: StrategySettings) -> C
         raise PluginError(f"trading.yaml: strategies.{name}.parameters: {error}") from error
     try:
         # Here, because later all strategies need them together: there one would stop the others.
-        strategy.indicators()
-        int(strategy.memory)
+        _ensure_it_says_what_it_reads(strategy)
     except Exception as error:
         raise PluginError(
             f"Strategy {name!r} of {offer.described} cannot say what it reads (indicators(), memory): "
@@ -117,6 +117,14 @@ def configured_strategy(name: str, offer: Offer, section: StrategySettings) -> C
     return ConfiguredStrategy(
         name, strategy, section.timeframe, section.capital_weight, section.portfolio, section.size
     )
+
+
+def _ensure_it_says_what_it_reads(strategy: Strategy) -> None:
+    """Raises what the strategy's code raises, and ValueError where what it says makes no sense."""
+    if not all(isinstance(one, Indicator) for one in strategy.indicators()):
+        raise ValueError("indicators() returns something that is no Indicator")
+    if strategy.memory < 0:
+        raise ValueError(f"memory is {strategy.memory}")
 
 
 def source_sha256(strategy: type[Strategy]) -> str:

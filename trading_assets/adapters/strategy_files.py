@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from trading_assets.domain.strategy.strategy import Strategy
+from trading_assets.settings import STRATEGY_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ def strategies_in(path: Path) -> list[StrategyFile]:
     for one in classes:
         if not isinstance(getattr(one, "name", None), str) or not isinstance(getattr(one, "version", None), str):
             raise StrategyFileError(f'{path}: class {one.__name__} needs `name = "..."` and `version = "1"`.')
+        if not re.fullmatch(STRATEGY_NAME, one.name):
+            raise StrategyFileError(
+                f"{path}: the name {one.name!r} of class {one.__name__} does not match {STRATEGY_NAME}."
+            )
     return [StrategyFile(one.name, path, digest, one) for one in classes]
 
 

@@ -95,8 +95,9 @@ def test_unchanged_file_gives_the_same_class_and_a_changed_one_another(tmp_path)
         ("raise SystemExit(3)\n", "cannot be imported: SystemExit: 3 (line 1)"),
         ("x = 1\n", "has no strategy: define a subclass of trading_assets.domain.strategy.strategy.Strategy"),
         (SOURCE.replace('    name = "{name}"\n', "").format(class_name="A"), 'class A needs `name = "..."`'),
+        (SOURCE.format(class_name="A", name="Two Words"), "the name 'Two Words' of class A does not match ^[a-z]"),
     ],
-    ids=["import", "raises", "syntax", "exits", "empty", "nameless"],
+    ids=["import", "raises", "syntax", "exits", "empty", "nameless", "badly_named"],
 )
 def test_broken_file_stops_only_who_configured_it_and_names_file_and_remedy(tmp_path, source, problem):
     strategy_file(tmp_path, "mine")
@@ -126,10 +127,19 @@ def test_file_with_the_name_of_an_installed_strategy_is_refused(tmp_path):
     assert message.endswith(f"Change `name` in {path}, or remove the file.")
 
 
-def test_strategy_that_cannot_say_what_it_reads_is_refused_before_it_stops_the_others(tmp_path):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("return 1 / 0", "ZeroDivisionError: division by zero"),
+        ("return None", "TypeError: 'NoneType' object is not iterable"),
+        ('return "sma"', "ValueError: indicators() returns something that is no Indicator"),
+        ("return ()\n\n    memory = -1", "ValueError: memory is -1"),
+    ],
+)
+def test_strategy_that_cannot_say_what_it_reads_is_refused_before_it_stops_the_others(tmp_path, said, told):
     path = strategy_file(tmp_path, "mine")
-    path.write_text(path.read_text().replace("return ()", "return 1 / 0"))
-    assert "cannot say what it reads (indicators(), memory): ZeroDivisionError" in loading_error(tmp_path)
+    path.write_text(path.read_text().replace("return ()", said))
+    assert loading_error(tmp_path).endswith(f"cannot say what it reads (indicators(), memory): {told}")
 
 
 def test_files_with_an_underscore_and_folders_are_not_read(tmp_path):
