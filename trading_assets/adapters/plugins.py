@@ -78,11 +78,23 @@ def load_strategies(settings: TradingSettings, offers: Iterable[EntryPoint] | No
 
     `offers` are the entry points to choose from, by default those of all installed packages.
     """
-    catalogue = find_strategies(settings, offers)
-    return [
-        _permitted(configured_strategy(name, catalogue.chosen(name), section), settings)
-        for name, section in sorted(settings.strategies.items())
-    ]
+    strategies, refused = usable_strategies(settings, find_strategies(settings, offers))
+    if refused:
+        raise refused[0]
+    return strategies
+
+
+def usable_strategies(
+    settings: TradingSettings, catalogue: Catalogue
+) -> tuple[list[ConfiguredStrategy], list[PluginError]]:
+    """The strategies of trading.yaml that can be loaded, by name, and why the others cannot."""
+    strategies, refused = list[ConfiguredStrategy](), list[PluginError]()
+    for name, section in sorted(settings.strategies.items()):
+        try:
+            strategies.append(_permitted(configured_strategy(name, catalogue.chosen(name), section), settings))
+        except PluginError as error:
+            refused.append(error)
+    return strategies, refused
 
 
 def find_strategies(settings: TradingSettings, offers: Iterable[EntryPoint] | None = None) -> Catalogue:

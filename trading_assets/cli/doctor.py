@@ -82,20 +82,23 @@ def examine() -> Iterator[Finding]:
 
 def _find(subject: str, check: Callable[[], str]) -> Finding:
     from trading_assets.adapters.errors import AdapterError
+    from trading_assets.adapters.plugins import PluginError
     from trading_assets.settings import SettingsError
 
     try:
         return Finding(subject, "ok", check())
     except _Missing as missing:
         return Finding(subject, "missing", str(missing))
-    except (_Failed, AdapterError, SettingsError) as error:
+    except (_Failed, AdapterError, PluginError, SettingsError) as error:
         return Finding(subject, "failed", str(error))
 
 
 def _configuration() -> str:
+    from trading_assets.adapters.plugins import load_strategies
     from trading_assets.settings import load_trading_settings
 
     settings = load_trading_settings()
+    load_strategies(settings)
     return f"source {settings.source}, {len(settings.universe)} symbols, strategies {', '.join(settings.strategies)}"
 
 

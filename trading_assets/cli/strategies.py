@@ -29,7 +29,7 @@ def strategy() -> None:
 @strategy.command("list")
 def list_strategies() -> None:
     """Every configured strategy with its stage, version and status, and what else is on offer."""
-    from trading_assets.adapters.plugins import find_strategies, load_strategies, source_sha256
+    from trading_assets.adapters.plugins import find_strategies, source_sha256, usable_strategies
     from trading_assets.adapters.postgres.promotions import promotions_of
     from trading_assets.adapters.postgres.strategy_states import state_events
     from trading_assets.cli.clock import graph_time
@@ -38,7 +38,8 @@ def list_strategies() -> None:
     from trading_assets.settings import load_trading_settings
 
     settings = load_trading_settings()
-    configured = load_strategies(settings)
+    catalogue = find_strategies(settings)
+    configured, refused = usable_strategies(settings, catalogue)
     with _database() as database, database.transaction() as connection:
         now = graph_time(database)
         names = [one.name for one in configured]
@@ -53,7 +54,8 @@ def list_strategies() -> None:
             until = f" until {event.until:%Y-%m-%d %H:%M} UTC" if event.until else ""
             line += f"{until}, since {event.at:%Y-%m-%d %H:%M} UTC, by {event.set_by}: {event.why}"
         click.echo(line)
-    catalogue = find_strategies(settings)
+    for error in refused:
+        click.echo(f"Configured, not usable: {error}")
     if others := sorted(set(catalogue.offers) - set(settings.strategies)):
         click.echo(f"On offer, not configured: {', '.join(others)}")
     for broken in catalogue.broken:

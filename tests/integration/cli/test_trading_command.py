@@ -116,6 +116,16 @@ def test_doctor_in_a_new_folder_finds_nothing_failed(tmp_path: Path) -> None:
     assert "`make demo` or `make up` makes one" in result.stdout
 
 
+def test_doctor_names_a_configured_strategy_that_cannot_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "trading.yaml").write_text(
+        "source: sample\nuniverse: [IBM]\ntimeframes: [1d]\n"
+        "strategies: {sma_crossover: {capital_weight: 0.5, parameters: {fast: 0}}}\n"
+    )
+    result = trading(tmp_path, "doctor", TRADING_CONFIG=str(tmp_path / "trading.yaml"))
+    assert result.returncode == 1
+    assert "failed  configuration  trading.yaml: strategies.sma_crossover.parameters: " in result.stdout
+
+
 def test_doctor_with_what_is_broken_says_so_and_hides_the_password(tmp_path: Path) -> None:
     result = trading(tmp_path, "doctor", DATABASE_URL=STOPPED, REDIS_URL="redis://:hunter2@127.0.0.1:1/0")
     states = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()}

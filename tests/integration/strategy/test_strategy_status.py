@@ -182,6 +182,16 @@ def test_strategies_are_listed_paused_and_enabled_by_command(command: Callable[.
     assert "sma_crossover (1+a9329b8c): enabled" in command("list").output
 
 
+def test_list_shows_the_others_beside_a_configured_strategy_that_is_not_usable(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    configuration = tmp_path / "trading.yaml"
+    configuration.write_text(configuration.read_text().replace("5}}", "5}, broken: {capital_weight: 0.1}}"))
+    listed = command("list").output
+    assert "sma_crossover (1+a9329b8c): enabled" in listed
+    assert "Configured, not usable: trading.yaml: strategies.broken: no installed package and no file" in listed
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
