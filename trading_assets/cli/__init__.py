@@ -49,11 +49,13 @@ class _Trading(click.Group):
 def _is_for_the_user(error: Exception) -> bool:
     from trading_assets.adapters.errors import AdapterError
     from trading_assets.adapters.plugins import PluginError
+    from trading_assets.domain.market.sessions import OutsideCalendarError
     from trading_assets.domain.strategy.strategy import StrategyError
     from trading_assets.range_run import NoSessionsError
     from trading_assets.settings import SettingsError
 
-    return isinstance(error, AdapterError | PluginError | StrategyError | SettingsError | NoSessionsError)
+    told = AdapterError | PluginError | StrategyError | SettingsError | NoSessionsError | OutsideCalendarError
+    return isinstance(error, told)
 
 
 @click.group(cls=_Trading, context_settings={"help_option_names": ["-h", "--help"]})
