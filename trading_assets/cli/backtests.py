@@ -129,7 +129,7 @@ def sweep(
     from trading_assets.adapters.sweeps import Search, run_sweep
     from trading_assets.domain.kernel.compiler import keep_in
 
-    search = Search(dict(map(_values, grid)), sample, seed)
+    search = Search(_grid(grid), sample, seed)
     windows = _walk_forward(walk_forward) if walk_forward else None
     overrides = _overrides(changes)
     with _desk(first, last, lambda settings: search.settings_tried(settings, overrides)) as desk:
@@ -163,6 +163,13 @@ def _overrides(changes: Sequence[str]) -> dict[str, Any]:
     from trading_assets.settings import read_override
 
     return dict(map(read_override, changes))
+
+
+def _grid(texts: Sequence[str]) -> dict[str, list[Any]]:
+    grid = dict(map(_values, texts))
+    if len(grid) < len(texts):
+        raise click.UsageError("--grid names a key twice: give all values of a key together, KEY=A,B,C.")
+    return grid
 
 
 def _values(text: str) -> tuple[str, list[Any]]:
@@ -315,7 +322,7 @@ def _trials(result: SweepResult) -> Table:
     from rich.table import Table
 
     keys = list(result.search.parameters)
-    table = Table("Trial", *(key.removeprefix("strategies.").replace(".parameters.", ".") for key in keys))
+    table = Table("Trial", *_headings(keys))
     for name in ("Sharpe", "Deflated", "Return", "Drawdown", "Trades"):
         table.add_column(name, justify="right")
     for at in result.ranked()[:MOST_TRIALS_SHOWN]:
@@ -330,6 +337,14 @@ def _trials(result: SweepResult) -> Table:
             str(figures.trades),
         )
     return table
+
+
+def _headings(keys: Sequence[str]) -> list[str]:
+    """The last part of each key; the keys without what they have in common where that would not tell them apart."""
+    last = [key.rpartition(".")[2] for key in keys]
+    if len(set(last)) == len(keys):
+        return last
+    return [key.removeprefix("strategies.").replace(".parameters.", ".") for key in keys]
 
 
 def _folds(result: SweepResult) -> Table:

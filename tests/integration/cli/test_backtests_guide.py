@@ -58,6 +58,7 @@ def test_commands_of_the_guide_work_and_say_how_many_trials_there_were(run) -> N
     assert "Probability of a Sharpe ratio above 0" in plain
     assert faster.startswith("faster: ")
     assert "4 trials, sessions 2011-01-03 to 2012-12-31, in sample" in searched
+    assert "┃ Trial ┃ fast ┃ slow ┃ Sharpe ┃ Deflated ┃" in searched
     assert "with 4 trials and 2 earlier ones the deflated Sharpe ratio is" in searched
     assert "2 trials" in forward
     assert "out of sample" in forward
@@ -74,7 +75,9 @@ def test_commands_of_the_guide_work_and_say_how_many_trials_there_were(run) -> N
         (["backtest", "--set", "risk.max_positon=0.2"], "Did you mean max_position?"),
         (["backtest", "--set", "strategies.sma_crossover.parameters.fast=70"], "'fast' is 70"),
         (["backtest", "--set", "risk"], "is no setting"),
+        (["backtest", "--from", "1990-01-02"], "1990-01-02 lies outside the frozen calendar"),
         (["sweep", "--grid", "universe=AAPL,IBM"], "universe cannot be searched"),
+        (["sweep", "--grid", "risk.max_position=0.1", "--grid", "risk.max_position=0.2"], "names a key twice"),
         (["sweep", "--grid", "risk.max_position=0.1", "--walk-forward", "train=1,test=5"], "must be at least 2"),
         (["sweep", "--grid", "risk.max_position=0.1", "--walk-forward", "weeks=3"], "write train=252"),
     ],
