@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import accumulate, chain
 from types import FunctionType
 from typing import NamedTuple, overload
 
@@ -22,8 +23,8 @@ from trading_assets.domain.values import ZERO, ReasonCode
 MOST_KNOWN = 4096
 """So many combinations of counts and words are kept with their answers."""
 
-Given = Numbers | CheckResult
-"""What a rule was asked with, where that could be read, else its answer."""
+Given = Numbers | list[CheckResult]
+"""The numbers of all rules in a row; where one could not be asked, the answer of each."""
 
 
 class Failure(NamedTuple):
@@ -37,40 +38,43 @@ class Failure(NamedTuple):
 class Asked:
     """Some rules with their places in the catalogue, ready to be asked one after the other."""
 
-    __slots__ = ("_ready", "places", "rules")
+    __slots__ = ("_numbers_of", "_parts", "_ready", "places", "rules")
 
     def __init__(self, placed: Iterable[tuple[int, Rule]]) -> None:
         self.places, self.rules = list[int](), list[Rule]()
         for place, rule in placed:
             self.places.append(place)
             self.rules.append(rule)
-        self._ready = [
-            (place, rule, rule.numbers_of, _plainly(rule.function))
-            for place, rule in zip(self.places, self.rules, strict=True)
-        ]
+        names = [list(rule.inputs) for rule in self.rules]
+        ends = list(accumulate(map(len, names)))
+        self._numbers_of = numbers_named(list(chain.from_iterable(names)))
+        self._parts = [slice(end - len(own), end) for own, end in zip(names, ends, strict=True)]
+        functions = [_plainly(rule.function) for rule in self.rules]
+        self._ready = list(zip(self.places, self.rules, self._parts, functions, strict=True))
 
-    def ask(self, case: Case | Standing) -> tuple[list[Given], list[Failure]]:
-        """What each was given, and those that failed."""
-        given: list[Given] = []
-        failures: list[Failure] = []
-        for place, rule, numbers_of, function in self._ready:
-            try:
-                numbers = numbers_of(case)
-                is_passed, _, _, allowed_qty = function(*numbers)
-                if not is_passed:
-                    failures.append(Failure(place, rule.reason_code, Decimal(max(0, allowed_qty))))
-            except Exception as error:
-                unanswered = rule.unanswered(error)
-                given.append(unanswered)
-                failures += _failures([(place, unanswered)])
-            else:
-                given.append(numbers)
-        return given, failures
+    def ask(self, case: Case | Standing) -> tuple[Given, list[Failure]]:
+        """What they were given, and those that failed."""
+        try:
+            return self._asked_at_once(case)
+        except Exception:
+            answers = [rule.answer(case) for rule in self.rules]
+            return answers, list(_failures(zip(self.places, answers, strict=True)))
 
-    def put(self, given: Iterable[Given], into: list[CheckResult | None]) -> None:
+    def _asked_at_once(self, case: Case | Standing) -> tuple[Given, list[Failure]]:
+        numbers = self._numbers_of(case)
+        failures = []
+        for place, rule, part, function in self._ready:
+            is_passed, _, _, allowed_qty = function(*numbers[part])
+            if not is_passed:
+                failures.append(Failure(place, rule.reason_code, Decimal(max(0, allowed_qty))))
+        return numbers, failures
+
+    def put(self, given: Given, into: list[CheckResult | None]) -> None:
         """Put the answers at their places."""
-        for place, rule, one in zip(self.places, self.rules, given, strict=True):
-            into[place] = one if isinstance(one, CheckResult) else rule.result(one)
+        if isinstance(given, tuple):
+            given = [rule.result(given[part]) for rule, part in zip(self.rules, self._parts, strict=True)]
+        for place, answer in zip(self.places, given, strict=True):
+            into[place] = answer
 
 
 class Plan:
@@ -161,7 +165,7 @@ class Answers(Sequence[CheckResult]):
 
     __slots__ = ("_few", "_own", "_panel", "_read")
 
-    def __init__(self, panel: Panel, few: Sequence[CheckResult], own: Sequence[Given]) -> None:
+    def __init__(self, panel: Panel, few: list[CheckResult], own: Given) -> None:
         self._panel, self._few, self._own = panel, few, own
         self._read: tuple[CheckResult, ...] | None = None
 
