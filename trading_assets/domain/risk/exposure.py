@@ -187,9 +187,11 @@ class Projection:
         symbol, side, qty = intent.symbol, intent.side, ceil(approved_qty)
         if opening_qty := max(0, qty - self.closable_qty(symbol, side)):
             self._approved_usd += opening_qty * self.worst_price(symbol, side)
-        more = (qty, 0) if side is Side.BUY else (0, qty)
-        self._both_sides[symbol] = _added(self._sides(symbol), more)
-        self._strategy_sides[intent.strategy, symbol] = _added(self._sides_of(intent.strategy, symbol), more)
+        bought, sold = (qty, 0) if side is Side.BUY else (0, qty)
+        if_bought, if_sold = self._sides(symbol)
+        self._both_sides[symbol] = if_bought + bought, if_sold + sold
+        if_bought, if_sold = self._sides_of(intent.strategy, symbol)
+        self._strategy_sides[intent.strategy, symbol] = if_bought + bought, if_sold + sold
         for total in self._totals.values():
             total.refresh(symbol)
         self._count(intent, approved_qty)
@@ -266,7 +268,3 @@ class Projection:
         short, worst_short = max(0, ceil(-held)), max(0, ceil(self._snapshot.working_sells.get(symbol, ZERO) - held))
         price = self._price(symbol)
         return short * SHORT_RESERVE * price + (worst_short - short) * ceil_share(price, WORST_PPM[Side.SELL])
-
-
-def _added(both: tuple[int, int], more: tuple[int, int]) -> tuple[int, int]:
-    return both[0] + more[0], both[1] + more[1]
