@@ -237,7 +237,7 @@ def _histogram(sweep: StoredSweep) -> Any:
         axes.axvline(luck, color=ORANGE, linewidth=1.6)
         note = f"best of these {len(sharpes)} by luck alone: {luck:.2f}"
         at = (luck, axes.get_ylim()[1] * 0.92)
-        axes.annotate(note, at, xytext=(6, 0), textcoords="offset points", color=ORANGE, fontweight="semibold")
+        axes.annotate(note, at, xytext=(6, 0), textcoords="offset points", color=ORANGE, fontweight="bold")
         axes.set_xlabel("Sharpe ratio of a trial, a year")
         axes.set_ylabel("Trials")
         return figure

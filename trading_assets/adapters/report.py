@@ -322,7 +322,7 @@ def _monthly_rows(sessions: Sequence[date], returns: Floats) -> list[dict[str, A
 def _label_end(axes: Axes, data: ReportData, series: Floats, text: str, colour: str, shift: float = 0) -> None:
     axes.annotate(
         text, (data.sessions[-1], float(series[-1])), xytext=(6, shift), textcoords="offset points",
-        color=colour, va="center", fontsize=9, fontweight="semibold", annotation_clip=False,
+        color=colour, va="center", fontsize=9, fontweight="bold", annotation_clip=False,
     )  # fmt: skip
 
 

@@ -74,8 +74,11 @@ def backtest(*more: str) -> Result:
     return command("backtest", "--from", f"{FIRST}", "--to", f"{LAST}", *more)
 
 
-def test_report_of_a_backtest_says_what_it_is_and_what_it_is_worth(desk: Database) -> None:
+def test_report_of_a_backtest_says_what_it_is_and_what_it_is_worth(
+    desk: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     alone = page_of(backtest())
+    assert "findfont" not in caplog.text
     version = re.search(r"1\+[0-9a-f]{8}", alone).group()
     source = source_sha256(SmaCrossover)
     for told in (
