@@ -7,6 +7,8 @@ from string import Template
 
 import click
 
+WORDS_OF_THE_FILE = {"False", "None", "True", "Field", "Indicator", "Strategy", "StrategyParameters"}
+
 
 @click.group()
 def new() -> None:
@@ -29,6 +31,9 @@ def strategy(name: str, into: Path | None) -> None:
 
     if not re.fullmatch(STRATEGY_NAME, name):
         raise click.UsageError(f"{name!r} does not match {STRATEGY_NAME}: lower case, for example close_above_average.")
+    class_name = "".join(word.capitalize() for word in name.split("_"))
+    if class_name in WORDS_OF_THE_FILE:
+        raise click.UsageError(f"A class {class_name} would hide a word that its own file needs: choose another name.")
     settings = load_trading_settings()
     if name in (taken := find_strategies(settings).offers):
         raise click.ClickException(f"{taken[name][0].described} offers a strategy {name} already: choose another name.")
@@ -37,7 +42,6 @@ def strategy(name: str, into: Path | None) -> None:
     for path in (strategy_file, test_file):
         if path.exists():
             raise click.ClickException(f"{path} is there already and stays as it is: choose another name.")
-    class_name = "".join(word.capitalize() for word in name.split("_"))
     test_file.parent.mkdir(parents=True, exist_ok=True)
     for path, template in ((strategy_file, STRATEGY), (test_file, TEST)):
         path.write_text(Template(template).substitute(name=name, class_name=class_name), encoding="utf-8")

@@ -71,8 +71,8 @@ def test_name_of_an_installed_strategy_is_refused(home: Path) -> None:
     assert "SmaCrossover" in result.output
 
 
-@pytest.mark.parametrize("name", ["Mine", "1st", "a-b", "../up"])
-def test_name_that_trading_yaml_would_refuse_is_refused(home: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["Mine", "1st", "a-b", "../up", "none", "indicator"])
+def test_name_that_trading_yaml_or_the_file_itself_would_refuse_is_refused(home: Path, name: str) -> None:
     result = new_strategy(name)
     assert result.exit_code == 2
     assert not (home / "mine").exists()
